@@ -1,0 +1,5 @@
+// bias is constant along a unit.
+
+fn bias_at(index: u32) -> Unit {
+    return splat(bias[index + p.bias_shift]);
+}

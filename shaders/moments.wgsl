@@ -1,0 +1,88 @@
+// The moments of a set of values, scaled by a power of two where f32 could not hold them:
+//   mean = (m + e) * 2^exponent,   sum((x - mean)^2) = m2 * 4^exponent
+// Ordinary values have exponent 0. The mean is a pair: m is its f32 rounding and e the rest.
+// Without a center (mean square), m = e = 0 and m2 is the sum of the squares.
+
+struct Moments {
+    m: Real,
+    e: Real,
+    m2: Real,
+    exponent: Ints,
+    count: u32,
+}
+
+// Exponents that say more than a scale. They survive every combine, the largest winning.
+const NOTHING: i32 = -4096;  // all values are 0, or there are none
+const INFINITE: i32 = 4096;  // an infinity is among the values, but no NaN
+const INVALID: i32 = 4097;   // a NaN is
+
+fn identity() -> Moments {
+    return Moments(Real(0.0), Real(0.0), Real(0.0), Ints(NOTHING), 0u);
+}
+
+// Chan, Golub and LeVeque (1983), with the mean as a pair:
+//   d = mean_b - mean_a,  mean = mean_a + d n_b / n,  m2 = m2_a + m2_b + d^2 n_a n_b / n
+fn combine(a: Moments, b: Moments) -> Moments {
+    let count = a.count + b.count;
+    let exponent = max(a.exponent, b.exponent);
+    let scale_a = power_of_two(a.exponent - exponent);
+    let scale_b = power_of_two(b.exponent - exponent);
+    let m2 = (a.m2 * scale_a) * scale_a + (b.m2 * scale_b) * scale_b;
+    if (!CENTERED) {
+        return Moments(Real(0.0), Real(0.0), m2, exponent, count);
+    }
+    let n = f32(max(count, 1u));
+    let wa = f32(a.count) / n;
+    let wb = f32(b.count) / n;
+    let ma = a.m * scale_a;
+    let mb = b.m * scale_b;
+    let ea = a.e * scale_a;
+    let eb = b.e * scale_b;
+    let d = (opaque(mb - ma) - ea) + eb;
+    let m = opaque(ma + (ea + d * wb));
+    let e = (opaque(ma - m) + ea) * wa + (opaque(mb - m) + eb) * wb;
+    return Moments(m, e, m2 + d * d * (f32(a.count) * wb), exponent, count);
+}
+
+// The moments of `count` values from s = sum(x - k) and q = sum((x - k)^2) in units of 2^exponent.
+fn moments_about(k: Real, s: Real, q: Real, count: u32, exponent: Ints) -> Moments {
+    if (!CENTERED) {
+        return Moments(Real(0.0), Real(0.0), q, exponent, count);
+    }
+    let n = f32(count);
+    let shift = s / n;
+    let m2 = max(q - shift * (shift * n), Real(0.0));
+    let m = opaque(k + shift);
+    return Moments(m, opaque(k - m) + shift, m2, exponent, count);
+}
+
+// Ordinary chunks: |k| <= 2^45 and 2^-90 <= q <= 2^96, so that no combine of 2^31 of them can overflow, and no
+// square that matters is lost below the normal range.
+const K_LOW: u32 = 0x35800000u;   // 2^-20: a constant this large differs from 0 by more than rounding
+const K_HIGH: u32 = 0x56000000u;  // 2^45
+const Q_LOW: u32 = 0x12800000u;   // 2^-90
+const Q_HIGH: u32 = 0x6f800000u;  // 2^96
+
+// True where the sums of a chunk are out of the ordinary (by bits, so that NaN and infinity count).
+fn is_extreme(k: Real, q: Real) -> bool {
+    let size = bitcast<Bits>(k) & Bits(ABS);
+    let sum = bitcast<Bits>(q) & Bits(ABS);
+    if (all((sum >= Bits(Q_LOW)) & (sum <= Bits(Q_HIGH)) & (size <= Bits(K_HIGH)))) {
+        return false;
+    }
+    let constant = (sum == Bits(0u)) & (size >= Bits(K_LOW));
+    return any(((sum < Bits(Q_LOW)) & !constant) | (sum > Bits(Q_HIGH)) | (size > Bits(K_HIGH)));
+}
+
+// The exponent for values whose largest magnitude has these bits.
+fn exponent_of(largest: Bits) -> Ints {
+    let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(126));
+    let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
+    return select(select(exponent, Ints(NOTHING), largest == Bits(0u)), special, largest >= Bits(INFINITY));
+}
+
+// The mean in the units of x, as a pivot: any number near it will do.
+fn pivot_of(t: Moments) -> Real {
+    let scale = power_of_two(min(t.exponent, Ints(127)));
+    return select((t.m + t.e) * scale, Real(0.0), t.exponent > Ints(126));
+}

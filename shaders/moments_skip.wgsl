@@ -1,0 +1,1 @@
+fn emit_moments(index: u32, t: Single) {}

@@ -1,0 +1,18 @@
+// Writes `units` units of a segment, STRIDE apart: y = ((x * scale - m) * r + c) * weight + bias.
+
+fn normalize(at: Segment, n: Normalizer, start: u32, units: u32) {
+    if (units == 0u) {
+        return;
+    }
+    var c = cursor_at(at, start);
+    var w = weight_at(c.weight);
+    var b = bias_at(c.weight);
+    for (var i = 0u; i < units; i++) {
+        if (WEIGHT_VARIES) {
+            w = weight_at(c.weight);
+            b = bias_at(c.weight);
+        }
+        store(c.x, affine(center_and_scale(load(c.x), n), w, b));
+        c = advance(c, at);
+    }
+}

@@ -1,0 +1,3 @@
+fn store(index: u32, v: Unit) {
+    y[index + p.y_shift] = v;
+}

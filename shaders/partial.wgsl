@@ -1,0 +1,31 @@
+// Partial statistics: the moments of spans of every segment.
+// Span i of segment s is units i * span_units and on. One invocation reads it (LANES = 1: neighbouring
+// invocations take neighbouring segments), or a workgroup does, its lanes in turn, and merges in a tree.
+// Reads x once; writes one moments per span at [span][segment]. Barriers: log2(LANES) + 1 if LANES > 1.
+// Chosen when: few long segments, or tiles of columns; see tuning.rs.
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let workgroup = linear_workgroup(group, groups);
+    let all = p.segments * p.spans;
+    if (LANES == 1u) {
+        let index = workgroup * WORKGROUP + invocation;
+        if (index >= all) {
+            return;
+        }
+        let span = span_at(index);
+        let t = accumulate(segment_at(span.segment), span.first, span.units);
+        emit_part(span.index * p.parts_stride + span.segment * SEGMENTS_PER_UNIT, t);
+    } else {
+        let span = span_at(min(workgroup, all - 1u));
+        let units = lane_share(span.units, invocation);
+        let t = tree(accumulate(segment_at(span.segment), span.first + invocation, units), invocation);
+        if (invocation == 0u && workgroup < all) {
+            emit_part(span.index * p.parts_stride + span.segment * SEGMENTS_PER_UNIT, t);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+fn emit_record(index: u32, record: vec4<f32>) {}

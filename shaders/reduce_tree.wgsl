@@ -1,0 +1,45 @@
+// Reductions over LANES neighbouring invocations through workgroup memory: log2(LANES) + 2 barriers each.
+
+struct Place {
+    slot: u32,  // segment of the workgroup
+    lane: u32,  // of the segment
+    invocation: u32,
+}
+
+var<workgroup> shared_sums: array<vec2<f32>, WORKGROUP>;
+var<workgroup> shared_max: array<u32, WORKGROUP>;
+
+fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
+    workgroupBarrier();
+    shared_sums[place.invocation] = v;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (place.lane < half) {
+            shared_sums[place.invocation] += shared_sums[place.invocation + half];
+        }
+    }
+    workgroupBarrier();
+    return shared_sums[place.invocation - place.lane];
+}
+
+fn reduce_max(v: u32, place: Place) -> u32 {
+    workgroupBarrier();
+    shared_max[place.invocation] = v;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (place.lane < half) {
+            shared_max[place.invocation] = max(shared_max[place.invocation], shared_max[place.invocation + half]);
+        }
+    }
+    workgroupBarrier();
+    return shared_max[place.invocation - place.lane];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    resident(linear_workgroup(group, groups), Place(invocation / LANES, invocation % LANES, invocation));
+}

@@ -1,0 +1,70 @@
+// Normalization, LANES invocations per segment, which they hold in registers (a subgroup, part of a workgroup, or
+// a workgroup per segment).
+//   y = (x - mean) / sqrt(var + eps) * weight + bias
+// Lane j of a segment holds its units j, j + LANES, ...: one read and one write, coalesced. The segment is one
+// chunk: its pivot is the mean to f32, and the deviations from that give the mean's rest and the squares.
+//   scale by the largest magnitude;  k = x0 + mean(x - x0), x0 the mean of the first unit;  s = sum(x - k), q = sum((x - k)^2)
+// Three reductions over the lanes (see reduce_*.wgsl for their barriers). Lanes without a segment repeat the last
+// one and write nothing, so that control flow is uniform. Chosen when: hardware adapters, segments that fit.
+
+fn resident(workgroup: u32, place: Place) {
+    let index = workgroup * (WORKGROUP / LANES) + place.slot;
+    let present = index < p.segments;
+    let at = segment_at(min(index, p.segments - 1u));
+
+    var held: array<Unit, UNITS>;
+    var largest = 0u;
+    var c = cursor_at(at, min(place.lane, p.units - 1u));
+    for (var i = 0u; i < UNITS; i++) {
+        if (place.lane + i * LANES < p.units) {
+            held[i] = load(c.x);
+            largest = max(largest, magnitude(held[i]));
+            c = advance(c, at);
+        }
+    }
+    largest = reduce_max(largest, place);
+    let ordinary = largest >= K_LOW && largest <= K_HIGH;
+    let exponent = select(exponent_of(largest), 0, ordinary);
+    let scale = select(1.0, scalar_power_of_two(-clamp(exponent, -126, 126)), !ordinary && exponent < INFINITE);
+
+    var pivot = 0.0;
+    if (CENTERED) {
+        let first = unit_mean(load(at.x) * scale);
+        var s = Sum(0.0);
+        var q = Sum(0.0);
+        for (var i = 0u; i < UNITS; i++) {
+            if (place.lane + i * LANES < p.units) {
+                absorb(held[i] * scale, first, &s, &q);
+            }
+        }
+        pivot = opaque(first + reduce_sum(vec2(total(s), 0.0), place).x / f32(p.count));
+    }
+    var s = Sum(0.0);
+    var q = Sum(0.0);
+    for (var i = 0u; i < UNITS; i++) {
+        if (place.lane + i * LANES < p.units) {
+            absorb(held[i] * scale, pivot, &s, &q);
+        }
+    }
+    let sums = reduce_sum(vec2(total(s), total(q)), place);
+    var t = moments_about(pivot, sums.x, sums.y, p.count, exponent);
+    if (exponent >= INFINITE) {
+        t = Moments(0.0, 0.0, 0.0, exponent, p.count);
+    }
+
+    var n: Normalizer;
+    if (present && place.lane == 0u) {
+        n = settle(t, at.record);
+    } else {
+        n = normalizer_of(record_of(Single(t.m, t.e, t.m2, t.exponent, t.count)));
+    }
+    if (present) {
+        c = cursor_at(at, min(place.lane, p.units - 1u));
+        for (var i = 0u; i < UNITS; i++) {
+            if (place.lane + i * LANES < p.units) {
+                store(c.x, affine(center_and_scale(held[i], n), weight_at(c.weight), bias_at(c.weight)));
+                c = advance(c, at);
+            }
+        }
+    }
+}

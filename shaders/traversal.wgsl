@@ -1,0 +1,98 @@
+// Where the units of a segment lie. A segment is `units` units: one run of them at equal steps, or (RUNS) several
+// runs of `run_units` contiguous ones whose starts the reduced digits give.
+
+struct Segment {
+    x: u32,
+    weight: u32,
+    record: u32,
+}
+
+struct Cursor {
+    x: u32,
+    weight: u32,
+    unit: u32,  // within the run
+    run: u32,
+}
+
+fn segment_at(index: u32) -> Segment {
+    var at = Segment(p.x_offset, p.weight_offset, 0u);
+    var rest = index;
+    for (var i = 0u; i < KEPT; i++) {
+        let digit = p.kept[i];
+        var position = rest;
+        if (i + 1u < KEPT) {
+            rest = position / digit.extent;
+            position -= rest * digit.extent;
+        }
+        at.x += position * digit.x;
+        at.weight += position * digit.weight;
+        at.record += position * digit.record;
+    }
+    return at;
+}
+
+fn cursor_in_run(at: Segment, run: u32, unit: u32) -> Cursor {
+    var c = Cursor(at.x + unit * p.step_x, at.weight + unit * p.step_weight, unit, run);
+    var rest = run;
+    for (var i = 0u; i < REDUCED; i++) {
+        let digit = p.reduced[i];
+        var position = rest;
+        if (i + 1u < REDUCED) {
+            rest = position / digit.extent;
+            position -= rest * digit.extent;
+        }
+        c.x += position * digit.x;
+        c.weight += position * digit.weight;
+    }
+    return c;
+}
+
+fn cursor_at(at: Segment, unit: u32) -> Cursor {
+    if (RUNS) {
+        let run = unit / p.run_units;
+        return cursor_in_run(at, run, unit - run * p.run_units);
+    }
+    return Cursor(at.x + unit * p.step_x, at.weight + unit * p.step_weight, unit, 0u);
+}
+
+// Moves STRIDE units on.
+fn advance(c: Cursor, at: Segment) -> Cursor {
+    if (!RUNS) {
+        return Cursor(c.x + STRIDE * p.step_x, c.weight + STRIDE * p.step_weight, c.unit, 0u);
+    }
+    if (STRIDE > 1u) {
+        return cursor_at(at, c.run * p.run_units + c.unit + STRIDE);
+    }
+    if (c.unit + 1u < p.run_units) {
+        return Cursor(c.x + p.step_x, c.weight + p.step_weight, c.unit + 1u, c.run);
+    }
+    return cursor_in_run(at, c.run + 1u, 0u);
+}
+
+// A span of a segment: the work of an invocation, or of a workgroup (LANES > 1).
+struct Span {
+    segment: u32,
+    index: u32,
+    first: u32,
+    units: u32,
+}
+
+// Invocations next to each other take neighbouring segments, workgroups the spans of one segment in turn.
+fn span_at(index: u32) -> Span {
+    var span: Span;
+    if (LANES > 1u) {
+        span.segment = index / p.spans;
+        span.index = index - span.segment * p.spans;
+    } else {
+        span.index = index / p.segments;
+        span.segment = index - span.index * p.segments;
+    }
+    span.first = span.index * p.span_units;
+    span.units = min(p.span_units, p.units - min(span.first, p.units));
+    return span;
+}
+
+// Units that lane takes of `units` when LANES share them in turn.
+fn lane_share(units: u32, lane: u32) -> u32 {
+    return (units + LANES - 1u - lane) / LANES;
+}

@@ -1,0 +1,19 @@
+// A unit is one element of each of four neighbouring segments: the components never mix.
+
+alias Unit = vec4<f32>;
+alias Sum = vec4<f32>;
+alias Real = vec4<f32>;
+alias Bits = vec4<u32>;
+alias Ints = vec4<i32>;
+
+fn total(s: Sum) -> Real {
+    return s;
+}
+
+fn unit_mean(u: Unit) -> Real {
+    return u;
+}
+
+fn magnitude(u: Unit) -> Bits {
+    return bitcast<vec4<u32>>(u) & vec4(ABS);
+}

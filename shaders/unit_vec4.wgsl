@@ -1,0 +1,22 @@
+// A unit is four neighbouring elements of one segment.
+
+alias Unit = vec4<f32>;
+alias Sum = vec4<f32>;
+alias Real = f32;
+alias Bits = u32;
+alias Ints = i32;
+
+fn total(s: Sum) -> Real {
+    return (s.x + s.y) + (s.z + s.w);
+}
+
+// Taken about the first element, so that equal elements give exactly their value.
+fn unit_mean(u: Unit) -> Real {
+    let d = u.yzw - u.x;
+    return u.x + ((d.x + d.y) + d.z) * 0.25;
+}
+
+fn magnitude(u: Unit) -> Bits {
+    let b = bitcast<vec4<u32>>(u) & vec4(ABS);
+    return max(max(b.x, b.y), max(b.z, b.w));
+}

@@ -1,0 +1,149 @@
+//! What a caller binds: views of buffers, by name.
+
+use crate::plan::Role;
+
+/// A range of a buffer, from an offset in elements of 4 bytes to as far as the tensor goes.
+///
+/// Made from a `&wgpu::Buffer`, which is the view of its beginning.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The buffer; it needs [`wgpu::BufferUsages::STORAGE`].
+    pub buffer: &'a wgpu::Buffer,
+    /// Elements (of 4 bytes) before the tensor.
+    pub offset: u64,
+}
+
+impl<'a> View<'a> {
+    /// The view of the beginning of a buffer.
+    pub fn new(buffer: &'a wgpu::Buffer) -> Self {
+        Self { buffer, offset: 0 }
+    }
+
+    /// The view that begins `elements` further on.
+    pub fn offset(mut self, elements: u64) -> Self {
+        self.offset += elements;
+        self
+    }
+}
+
+impl<'a> From<&'a wgpu::Buffer> for View<'a> {
+    fn from(buffer: &'a wgpu::Buffer) -> Self {
+        Self::new(buffer)
+    }
+}
+
+/// The arguments of a forward plan.
+///
+/// x and y are always given. What else a plan needs is what its operation was built with: weight, bias, statistics,
+/// running statistics; moments for the statistics and apply stages; a workspace of
+/// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes if that is not 0. x, y, weight and bias may begin at
+/// any element; all others at a multiple of 256 bytes.
+///
+/// Views of one buffer must not overlap where one is written, except that y may be x itself. If a view that is
+/// written shares a buffer with others, each must lie in 256-byte blocks of its own; only x and y may touch.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Forward<'a> {
+    /// The input.
+    pub x: View<'a>,
+    /// The output, of x's shape; ignored by the statistics stage.
+    pub y: View<'a>,
+    /// The weight.
+    pub weight: Option<View<'a>>,
+    /// The bias.
+    pub bias: Option<View<'a>>,
+    /// Where the [`Record`](crate::Record)s go.
+    pub statistics: Option<View<'a>>,
+    /// The running mean: read, and overwritten if the operation updates it.
+    pub running_mean: Option<View<'a>>,
+    /// The running variance: read, and overwritten if the operation updates it.
+    pub running_var: Option<View<'a>>,
+    /// [`Moments`](crate::Moments): written by the statistics stage, read by the apply stage.
+    pub moments: Option<View<'a>>,
+    /// Scratch memory; its contents before do not matter and are not kept.
+    pub workspace: Option<View<'a>>,
+    /// The extent of the outermost axis, where it differs from the planned shape's.
+    pub outer_extent: Option<usize>,
+}
+
+impl<'a> Forward<'a> {
+    /// Arguments with x and y alone.
+    pub fn new(x: impl Into<View<'a>>, y: impl Into<View<'a>>) -> Self {
+        Self {
+            x: x.into(),
+            y: y.into(),
+            weight: None,
+            bias: None,
+            statistics: None,
+            running_mean: None,
+            running_var: None,
+            moments: None,
+            workspace: None,
+            outer_extent: None,
+        }
+    }
+
+    /// In place: y is x.
+    pub fn in_place(x: impl Into<View<'a>>) -> Self {
+        let x = x.into();
+        Self::new(x, x)
+    }
+
+    /// Sets the weight.
+    pub fn weight(mut self, weight: impl Into<View<'a>>) -> Self {
+        self.weight = Some(weight.into());
+        self
+    }
+
+    /// Sets the bias.
+    pub fn bias(mut self, bias: impl Into<View<'a>>) -> Self {
+        self.bias = Some(bias.into());
+        self
+    }
+
+    /// Sets where the [`Record`](crate::Record)s go.
+    pub fn statistics(mut self, statistics: impl Into<View<'a>>) -> Self {
+        self.statistics = Some(statistics.into());
+        self
+    }
+
+    /// Sets the running mean and variance.
+    pub fn running(mut self, mean: impl Into<View<'a>>, var: impl Into<View<'a>>) -> Self {
+        self.running_mean = Some(mean.into());
+        self.running_var = Some(var.into());
+        self
+    }
+
+    /// Sets the moments.
+    pub fn moments(mut self, moments: impl Into<View<'a>>) -> Self {
+        self.moments = Some(moments.into());
+        self
+    }
+
+    /// Sets the workspace.
+    pub fn workspace(mut self, workspace: impl Into<View<'a>>) -> Self {
+        self.workspace = Some(workspace.into());
+        self
+    }
+
+    /// Sets the extent of the outermost axis, where it differs from the planned shape's: another batch size.
+    pub fn outer_extent(mut self, extent: usize) -> Self {
+        self.outer_extent = Some(extent);
+        self
+    }
+
+    pub(crate) fn view(&self, role: Role) -> Option<View<'a>> {
+        match role {
+            Role::X => Some(self.x),
+            Role::Y => Some(self.y),
+            Role::Weight => self.weight,
+            Role::Bias => self.bias,
+            Role::Statistics => self.statistics,
+            Role::Moments => self.moments,
+            Role::Merged => None,
+            Role::RunningMean => self.running_mean,
+            Role::RunningVar => self.running_var,
+            Role::Workspace => self.workspace,
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The device as the library sees it: traits, tuning, and compiled pipelines.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{Facts, Recipe, candidates};
+use crate::record::Plan;
+use crate::shader::{ENTRY_POINT, Header};
+use crate::spec::{
+    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, MeanVarianceNorm, Normalization, Operation, RmsNorm, Stage, ZScore,
+};
+use crate::traits::DeviceTraits;
+use crate::tuning::{Tuning, Variant};
+
+/// A device and queue of the caller's, with what planning for them needs: their traits, the tuning table's row, and
+/// the pipelines made so far. Cheap to clone; clones share the pipelines.
+///
+/// ```no_run
+/// # async fn run() -> wgnorm::Result<()> {
+/// use wgnorm::{Context, LayerNorm};
+/// // With a device of your own: Context::new(&device, &queue).
+/// let context = Context::request(&Default::default()).await?;
+/// let plan = LayerNorm::new(&[4096, 1024]).plan(&context)?;
+/// println!("{plan}");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    traits: DeviceTraits,
+    tuning: Tuning,
+    pipelines: Mutex<HashMap<Header, Pipeline>>,
+    cache: Option<wgpu::PipelineCache>,
+}
+
+/// A compiled kernel and the layout of its bind group.
+#[derive(Debug, Clone)]
+pub(crate) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Which adapter [`Context::request`] asks for.
+#[derive(Debug, Clone)]
+pub struct AdapterOptions {
+    /// The backends to look at.
+    pub backends: wgpu::Backends,
+    /// A part of the adapter's name, in any case; without one, the first hardware adapter, else any.
+    pub name: Option<String>,
+    /// True for the adapter's own limits, false for the WebGPU defaults.
+    pub adapter_limits: bool,
+}
+
+impl Default for AdapterOptions {
+    fn default() -> Self {
+        Self {
+            backends: wgpu::Backends::all(),
+            name: None,
+            adapter_limits: true,
+        }
+    }
+}
+
+impl Context {
+    /// A context on a device of the caller's. Nothing is created on it yet.
+    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        let traits = traits_of(device);
+        Self::with(device, queue, traits, *Tuning::for_traits(&traits), None)
+    }
+
+    /// A context that plans by other traits than the device's own: lower limits, or without subgroups. For tests,
+    /// and for measuring; traits that the device does not have make it refuse pipelines.
+    pub fn with_traits(&self, traits: DeviceTraits) -> Self {
+        let tuning = *Tuning::for_traits(&traits);
+        Self::with(&self.0.device, &self.0.queue, traits, tuning, self.0.cache.clone())
+    }
+
+    /// A context that plans by another tuning.
+    pub fn with_tuning(&self, tuning: Tuning) -> Self {
+        Self::with(
+            &self.0.device,
+            &self.0.queue,
+            self.0.traits,
+            tuning,
+            self.0.cache.clone(),
+        )
+    }
+
+    /// A context that compiles into the caller's pipeline cache.
+    pub fn with_pipeline_cache(&self, cache: wgpu::PipelineCache) -> Self {
+        Self::with(&self.0.device, &self.0.queue, self.0.traits, self.0.tuning, Some(cache))
+    }
+
+    fn with(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        traits: DeviceTraits,
+        tuning: Tuning,
+        cache: Option<wgpu::PipelineCache>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            device: device.clone(),
+            queue: queue.clone(),
+            info: device.adapter_info(),
+            traits,
+            tuning,
+            pipelines: Mutex::default(),
+            cache,
+        }))
+    }
+
+    /// A context on a device of its own, for programs that have none: asks for an adapter and for what wgnorm can
+    /// use of its features (subgroups, timestamp queries).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Adapter`] if there is no such adapter, or it gives no device.
+    pub async fn request(options: &AdapterOptions) -> Result<Self> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = options.backends;
+        let instance = wgpu::Instance::new(descriptor);
+        let adapter = find_adapter(&instance, options).await?;
+        let limits = if options.adapter_limits {
+            adapter.limits()
+        } else {
+            wgpu::Limits::default()
+        };
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("wgnorm"),
+                required_features: adapter.features() & wanted,
+                required_limits: limits,
+                ..Default::default()
+            })
+            .await
+            .map_err(|error| Error::new(ErrorKind::Adapter, "device", format!("the adapter gives none: {error}")))?;
+        Ok(Self::new(&device, &queue))
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// The adapter behind the device.
+    pub fn adapter_info(&self) -> &wgpu::AdapterInfo {
+        &self.0.info
+    }
+
+    /// What planning knows of the device.
+    pub fn traits(&self) -> &DeviceTraits {
+        &self.0.traits
+    }
+
+    /// The thresholds in force.
+    pub fn tuning(&self) -> &Tuning {
+        &self.0.tuning
+    }
+
+    /// A buffer that serves as the workspace of plans that need at most `bytes` bytes.
+    pub fn create_workspace(&self, bytes: u64) -> wgpu::Buffer {
+        self.0.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("wgnorm workspace"),
+            size: bytes.max(4).next_multiple_of(4),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Number of pipelines made so far.
+    pub fn pipelines(&self) -> usize {
+        self.0.pipelines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The pipeline of `header`, made at the first call.
+    pub(crate) fn pipeline(&self, header: &Header) -> Result<Pipeline> {
+        let known = |context: &Inner| {
+            let pipelines = context.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+            pipelines.get(header).cloned()
+        };
+        if let Some(pipeline) = known(&self.0) {
+            return Ok(pipeline);
+        }
+        let pipeline = self.compile(header)?;
+        let mut pipelines = self.0.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(pipelines.entry(*header).or_insert(pipeline).clone())
+    }
+
+    fn compile(&self, header: &Header) -> Result<Pipeline> {
+        let device = &self.0.device;
+        let label = format!("wgnorm {}", header.kernel.name());
+        let label = Some(label.as_str());
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        entries.extend(header.bindings().iter().map(|binding| {
+            let read_only = !binding.read_write;
+            entry(binding.slot.binding(), wgpu::BufferBindingType::Storage { read_only })
+        }));
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label,
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(header.wgsl().into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(ENTRY_POINT),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // Every word of workgroup memory is written before it is read.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: self.0.cache.as_ref(),
+        });
+        device_result(scope)?;
+        Ok(Pipeline { pipeline, layout })
+    }
+}
+
+/// The error that the scope caught, where the backend knows at once (in browsers it does not: there the caller's
+/// own error handler sees it).
+pub(crate) fn device_result(scope: wgpu::ErrorScopeGuard) -> Result<()> {
+    let mut task = std::task::Context::from_waker(Waker::noop());
+    match pin!(scope.pop()).poll(&mut task) {
+        Poll::Ready(Some(error)) => Err(Error::new(ErrorKind::Device, "device", error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn traits_of(device: &wgpu::Device) -> DeviceTraits {
+    let (info, limits) = (device.adapter_info(), device.limits());
+    let subgroups = device.features().contains(wgpu::Features::SUBGROUP);
+    DeviceTraits {
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        subgroup_size: subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
+        workgroup_invocations: limits
+            .max_compute_invocations_per_workgroup
+            .min(limits.max_compute_workgroup_size_x),
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+        binding_size: limits.max_storage_buffer_binding_size,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        storage_alignment: limits.min_storage_buffer_offset_alignment,
+    }
+}
+
+async fn find_adapter(instance: &wgpu::Instance, options: &AdapterOptions) -> Result<wgpu::Adapter> {
+    let adapters = instance.enumerate_adapters(options.backends).await;
+    let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let rank = |adapter: &wgpu::Adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::VirtualGpu => 1,
+        wgpu::DeviceType::Other => 2,
+        wgpu::DeviceType::Cpu => 3,
+    };
+    let wanted = options.name.as_ref().map(|name| name.to_lowercase());
+    let matches = |adapter: &wgpu::Adapter| {
+        let name = adapter.get_info().name.to_lowercase();
+        wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
+    };
+    match adapters.into_iter().filter(matches).min_by_key(rank) {
+        Some(adapter) => Ok(adapter),
+        None => {
+            let found = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
+            Err(Error::new(
+                ErrorKind::Adapter,
+                "adapter",
+                match &options.name {
+                    Some(name) => format!("no adapter is called {name:?}; found: {found}"),
+                    None => "no adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers)".to_owned(),
+                },
+            ))
+        }
+    }
+}
+
+impl Operation {
+    /// Plans the whole normalization.
+    ///
+    /// # Errors
+    /// As the builders' `operation`, and [`ErrorKind::Variant`], [`Feature`](ErrorKind::Feature) or
+    /// [`Limit`](ErrorKind::Limit) if the device cannot run it, [`Device`](ErrorKind::Device) if it refuses a shader.
+    pub fn plan(&self, context: &Context) -> Result<Plan> {
+        Plan::new(context, self)
+    }
+
+    /// Plans the statistics alone: x to [`Moments`](crate::Moments).
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_statistics(&self, context: &Context) -> Result<Plan> {
+        self.staged(Stage::Statistics).plan(context)
+    }
+
+    /// Plans the application alone: x and [`Moments`](crate::Moments) to y, and whatever else the whole would write.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_apply(&self, context: &Context) -> Result<Plan> {
+        self.staged(Stage::Apply).plan(context)
+    }
+
+    /// The variants that can run this on the context's device, with tensors at aligned offsets.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] or [`Overflow`](ErrorKind::Overflow).
+    pub fn candidates(&self, context: &Context) -> Result<Vec<Variant>> {
+        candidates(self, context.traits(), context.tuning(), Facts::default().offsets)
+    }
+
+    fn staged(&self, stage: Stage) -> Self {
+        Self { stage, ..self.clone() }
+    }
+
+    pub(crate) fn recipe(&self, context: &Context, facts: &Facts) -> Result<Recipe> {
+        Recipe::new(self, context.traits(), context.tuning(), facts)
+    }
+}
+
+macro_rules! plannable {
+    ($($builder:ident),*) => {$(
+        impl $builder {
+            /// Plans the whole normalization: [`Operation::plan`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan`].
+            pub fn plan(&self, context: &Context) -> Result<Plan> {
+                self.operation()?.plan(context)
+            }
+
+            /// Plans the statistics alone: [`Operation::plan_statistics`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan`].
+            pub fn plan_statistics(&self, context: &Context) -> Result<Plan> {
+                self.operation()?.plan_statistics(context)
+            }
+
+            /// Plans the application of given moments: [`Operation::plan_apply`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan`].
+            pub fn plan_apply(&self, context: &Context) -> Result<Plan> {
+                self.operation()?.plan_apply(context)
+            }
+
+            /// The variants that can run this: [`Operation::candidates`].
+            ///
+            /// # Errors
+            /// As [`Operation::candidates`].
+            pub fn candidates(&self, context: &Context) -> Result<Vec<Variant>> {
+                self.operation()?.candidates(context)
+            }
+        }
+    )*};
+}
+
+plannable!(
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MeanVarianceNorm,
+    RmsNorm,
+    ZScore
+);

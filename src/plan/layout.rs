@@ -1,0 +1,225 @@
+//! Geometry to units: how the kernels of one dispatch walk over segments.
+
+use crate::geometry::{Digit, Geometry, MAX_DIGITS};
+use crate::shader::{Header, ParamDigit, Params, Unit};
+
+/// Along which direction neighbouring elements of a unit lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traversal {
+    /// Along a segment.
+    Rows,
+    /// Across neighbouring segments.
+    Columns,
+}
+
+/// What of a binding decides the unit: elements before the tensor in its binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Offsets {
+    /// Elements before x.
+    pub x: u32,
+    /// Elements before y.
+    pub y: u32,
+    /// Elements before the weight.
+    pub weight: u32,
+    /// Elements before the bias.
+    pub bias: u32,
+}
+
+/// A walk over a geometry in units.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub unit: Unit,
+    /// Groups of neighbouring segments that a unit spans: segments for rows.
+    pub groups: u32,
+    /// Units of a segment.
+    pub units: u32,
+    run_units: u32,
+    step_x: u32,
+    step_weight: u32,
+    weight_in_unit: bool,
+    weight_varies: bool,
+    record_step: u32,
+    kept: Vec<ParamDigit>,
+    reduced: Vec<ParamDigit>,
+    offsets: Offsets,
+}
+
+impl Layout {
+    /// The layout with the widest unit of at most `widest` elements that the geometry and the offsets allow.
+    /// `weighted` says whether weight or bias are read. None if the geometry has no neighbouring segments to
+    /// traverse across.
+    pub fn new(
+        geometry: &Geometry,
+        traversal: Traversal,
+        widest: u32,
+        weighted: bool,
+        offsets: Offsets,
+    ) -> Option<Self> {
+        if traversal == Traversal::Columns && !has_columns(geometry) {
+            return None;
+        }
+        let units: &[Unit] = match traversal {
+            Traversal::Rows => &[Unit::Mat4, Unit::Vec4],
+            Traversal::Columns => &[Unit::Columns],
+        };
+        let unit = units
+            .iter()
+            .copied()
+            .filter(|unit| unit.width() <= widest)
+            .find(|unit| fits(geometry, traversal, *unit, weighted, offsets))
+            .unwrap_or(Unit::Scalar);
+        Some(Self::with_unit(geometry, traversal, unit, weighted, offsets))
+    }
+
+    fn with_unit(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, offsets: Offsets) -> Self {
+        let width = unit.width();
+        let none = Digit {
+            extent: 1,
+            x: 0,
+            y: 0,
+            weight: 0,
+            record: 0,
+        };
+        let run = geometry.reduced.last().copied().unwrap_or(none);
+        let across = inner_digit(geometry, traversal).copied().unwrap_or(none);
+        let weight_in_unit = weighted && across.weight != 0;
+        let weight_scale = if weight_in_unit { width } else { 1 };
+        let scale = |digit: &Digit, extent: u32, record: u32| ParamDigit {
+            extent,
+            // The digit along the unit steps by one unit, all others by whole numbers of them.
+            x: (digit.x / width).max(u32::from(digit.x == 1)),
+            weight: if weighted {
+                (digit.weight / weight_scale).max(u32::from(digit.weight == 1))
+            } else {
+                0
+            },
+            record,
+        };
+        let mut kept: Vec<_> = geometry
+            .kept
+            .iter()
+            .rev()
+            .map(|d| scale(d, d.extent, d.record))
+            .collect();
+        let mut groups = geometry.segments;
+        let mut units = geometry.length;
+        let mut run_units = run.extent;
+        if traversal == Traversal::Columns {
+            if let (Some(digit), true) = (kept.first_mut(), width > 1) {
+                digit.extent /= width;
+                digit.record *= width;
+                groups /= width;
+            }
+        } else {
+            run_units /= width;
+            units /= width;
+        }
+        let outer = &geometry.reduced[..geometry.reduced.len().saturating_sub(1)];
+        let step = scale(&run, run.extent, 0);
+        let reduced: Vec<_> = outer.iter().rev().map(|d| scale(d, d.extent, 0)).collect();
+        Self {
+            unit,
+            groups,
+            units,
+            run_units,
+            step_x: step.x,
+            step_weight: step.weight,
+            weight_in_unit,
+            weight_varies: step.weight != 0 || reduced.iter().any(|d| d.weight != 0),
+            record_step: if unit == Unit::Columns { across.record } else { 1 },
+            kept,
+            reduced,
+            offsets,
+        }
+    }
+
+    /// Sets what of a header follows from the layout.
+    pub fn header(&self, header: &mut Header) {
+        header.unit = self.unit;
+        header.kept = self.kept.len() as u32;
+        header.reduced = self.reduced.len() as u32;
+        header.runs = !self.reduced.is_empty();
+        header.weight_in_unit = self.weight_in_unit;
+        header.weight_varies = self.weight_varies;
+        header.record_step = self.record_step;
+    }
+
+    /// Sets what of the parameters follows from the layout.
+    pub fn params(&self, params: &mut Params) {
+        for (to, from) in params.kept.iter_mut().zip(&self.kept) {
+            *to = *from;
+        }
+        for (to, from) in params.reduced.iter_mut().zip(&self.reduced) {
+            *to = *from;
+        }
+        let width = self.unit.width();
+        let weight_width = if self.weight_in_unit { width } else { 1 };
+        params.segments = self.groups;
+        params.units = self.units;
+        params.run_units = self.run_units;
+        params.step_x = self.step_x;
+        params.step_weight = self.step_weight;
+        params.x_offset = self.offsets.x / width;
+        params.y_shift = (self.offsets.y / width).wrapping_sub(params.x_offset);
+        params.weight_offset = self.offsets.weight / weight_width;
+        params.bias_shift = (self.offsets.bias / weight_width).wrapping_sub(params.weight_offset);
+    }
+}
+
+/// The digit that neighbouring elements of a unit belong to.
+fn inner_digit(geometry: &Geometry, traversal: Traversal) -> Option<&Digit> {
+    match traversal {
+        Traversal::Rows => geometry.reduced.last(),
+        Traversal::Columns => geometry.kept.last(),
+    }
+}
+
+/// True if the innermost digit is a kept, contiguous one.
+pub fn has_columns(geometry: &Geometry) -> bool {
+    !geometry.inner_reduced && geometry.kept.last().is_some_and(|d| d.x == 1 && d.y == 1)
+}
+
+/// The geometry with its innermost run counted among the kept digits, so that it can be traversed across: each of
+/// its columns is a part of a segment. None if there is no such run inside other segments, or too many digits.
+pub fn run_as_columns(geometry: &Geometry) -> Option<Geometry> {
+    let run = geometry.run();
+    if !geometry.inner_reduced || run == geometry.length || geometry.kept.len() == MAX_DIGITS {
+        return None;
+    }
+    let mut parts = geometry.clone();
+    let digit = parts.reduced.pop()?;
+    parts.kept.push(digit);
+    parts.segments *= digit.extent;
+    parts.length /= digit.extent;
+    parts.inner_reduced = false;
+    (digit.x == 1).then_some(parts)
+}
+
+/// True if every index that the walk makes is a whole number of units.
+fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, offsets: Offsets) -> bool {
+    let width = unit.width();
+    let Some(across) = inner_digit(geometry, traversal) else {
+        return false;
+    };
+    let contiguous = across.x == 1 && across.y == 1 && across.extent.is_multiple_of(width);
+    let rows = traversal == Traversal::Rows;
+    let others = || {
+        let kept = &geometry.kept[..geometry.kept.len() - usize::from(!rows)];
+        let reduced = &geometry.reduced[..geometry.reduced.len() - usize::from(rows)];
+        kept.iter().chain(reduced)
+    };
+    let whole = |n: u32| n.is_multiple_of(width);
+    let weights = !weighted
+        || match across.weight {
+            0 => true,
+            1 => others().all(|d| whole(d.weight)) && whole(offsets.weight) && whole(offsets.bias),
+            _ => false,
+        };
+    contiguous
+        && (!rows || geometry.inner_reduced)
+        && (rows || across.record <= 1)
+        && others().all(|d| whole(d.x) && whole(d.y))
+        && whole(offsets.x)
+        && whole(offsets.y)
+        && weights
+}

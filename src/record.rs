@@ -1,0 +1,459 @@
+//! Plans, bound plans, and their recording: the only file that encodes.
+
+use std::fmt;
+
+use crate::arguments::{Forward, View};
+use crate::context::{Context, Pipeline, device_result};
+use crate::error::{Result, bail};
+use crate::geometry;
+use crate::plan::{Facts, MOMENTS_BYTES, Operand, RECORD_BYTES, Recipe, Role, Step};
+use crate::ranges::{Range, Ranges};
+use crate::shader::Params;
+use crate::spec::{Operation, Source, Stage, reduce_nothing};
+use crate::tuning::Variant;
+
+/// Bytes between the parameter blocks of two steps: the largest alignment of a uniform binding.
+const PARAMS_STRIDE: u64 = 256;
+
+/// A normalization planned for a device: kernels, dispatches and workspace are fixed and compiled.
+///
+/// Printing it shows them. A plan serves any number of [`bind`](Self::bind)s, and bindings at another outer extent.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    context: Context,
+    operation: Operation,
+    recipe: Recipe,
+    segments: u32,
+    workspace: u64,
+}
+
+/// A plan with its buffers: bind groups and parameters are made, recording allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    label: &'static str,
+    steps: Vec<BoundStep>,
+}
+
+#[derive(Debug, Clone)]
+struct BoundStep {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 2],
+}
+
+impl Plan {
+    pub(crate) fn new(context: &Context, operation: &Operation) -> Result<Self> {
+        let aligned = Facts::default();
+        let recipe = operation.recipe(context, &aligned)?;
+        // Tensors at odd offsets are walked element by element, which may take more parts.
+        let mut odd = aligned;
+        odd.offsets.x = 1;
+        let workspace = match operation.recipe(context, &odd) {
+            Ok(other) => recipe.workspace.max(other.workspace),
+            // A forced variant may only run at aligned offsets.
+            Err(_) => recipe.workspace,
+        };
+        for step in &recipe.steps {
+            context.pipeline(&step.header)?;
+        }
+        let kept = operation
+            .axes
+            .iter()
+            .filter(|axis| !axis.reduced)
+            .map(|axis| axis.extent);
+        Ok(Self {
+            context: context.clone(),
+            operation: operation.clone(),
+            segments: geometry::product(kept, "shape")?,
+            recipe,
+            workspace,
+        })
+    }
+
+    /// The variant that runs; none where there is nothing to reduce: an empty tensor, given statistics or moments.
+    pub fn variant(&self) -> Option<Variant> {
+        self.recipe.variant
+    }
+
+    /// The operation that was planned.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Number of segments: of the records and moments of the plan.
+    pub fn segments(&self) -> usize {
+        self.segments as usize
+    }
+
+    /// Bytes of workspace that a bind needs, 0 for none. A bind at another outer extent can need more:
+    /// [`workspace_size_at`](Self::workspace_size_at).
+    pub fn workspace_size(&self) -> u64 {
+        self.workspace
+    }
+
+    /// Bytes of workspace that a bind needs at another extent of the outermost axis.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind) for the extent.
+    pub fn workspace_size_at(&self, outer_extent: usize) -> Result<u64> {
+        Ok(Self::new(&self.context, &at_extent(&self.operation, outer_extent)?)?.workspace)
+    }
+
+    /// Number of dispatches.
+    pub fn dispatches(&self) -> usize {
+        self.recipe.steps.len()
+    }
+
+    /// The dispatches, as data.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Checks the buffers and makes the bind groups and one small parameter buffer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument), [`Usage`](crate::ErrorKind::Usage),
+    /// [`Size`](crate::ErrorKind::Size), [`Alignment`](crate::ErrorKind::Alignment),
+    /// [`Overlap`](crate::ErrorKind::Overlap), [`Limit`](crate::ErrorKind::Limit), each naming the argument; see
+    /// [`Forward`] for what is needed.
+    pub fn bind(&self, args: &Forward<'_>) -> Result<Bound> {
+        let moved;
+        let operation = match args.outer_extent {
+            Some(extent) => {
+                moved = at_extent(&self.operation, extent)?;
+                &moved
+            }
+            None => &self.operation,
+        };
+        if operation.axes.iter().any(|axis| axis.extent == 0) {
+            return Ok(Bound::empty(operation.name));
+        }
+        let ranges = |workspace| -> Result<Ranges<'_>> {
+            let ranges = arguments(operation, args, workspace)?;
+            Ranges::new(ranges, self.context.traits())
+        };
+        // The facts decide the workspace, which is checked in turn; it does not change the other facts.
+        let recipe = operation.recipe(&self.context, &ranges(0)?.facts)?;
+        let ranges = ranges(recipe.workspace)?;
+        let recipe = operation.recipe(&self.context, &ranges.facts)?;
+        Bound::new(&self.context, operation.name, &recipe, &ranges)
+    }
+
+    /// Binds and records in one.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind); nothing is recorded then.
+    pub fn forward(&self, encoder: &mut wgpu::CommandEncoder, args: &Forward<'_>) -> Result<()> {
+        self.bind(args)?.record(encoder);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation.name, self.recipe)
+    }
+}
+
+/// The operation with another extent of the outermost axis.
+fn at_extent(operation: &Operation, extent: usize) -> Result<Operation> {
+    let mut operation = operation.clone();
+    let Some(axis) = operation.axes.first_mut() else {
+        bail!(Shape, "outer_extent", "a scalar has no outermost axis");
+    };
+    if axis.weight > 0 {
+        bail!(
+            Shape,
+            "outer_extent",
+            "the outermost axis indexes the weight, its extent is fixed"
+        );
+    }
+    axis.extent = match u32::try_from(extent) {
+        Ok(extent) => extent,
+        Err(_) => bail!(Overflow, "outer_extent", "{extent} does not fit 32 bits"),
+    };
+    if let (false, Some(running)) = (axis.reduced, &mut operation.running) {
+        running.instances = axis.extent;
+    }
+    geometry::product(operation.axes.iter().map(|axis| axis.extent), "outer_extent")?;
+    Ok(operation)
+}
+
+/// The views that `operation` needs, with their sizes.
+fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> Result<Vec<Range<'a>>> {
+    let elements = u64::from(geometry::product(
+        operation.axes.iter().map(|axis| axis.extent),
+        "shape",
+    )?);
+    let kept = operation
+        .axes
+        .iter()
+        .filter(|axis| !axis.reduced)
+        .map(|axis| axis.extent);
+    let segments = u64::from(geometry::product(kept, "shape")?);
+    let stage = operation.stage;
+    let applies = stage != Stage::Statistics;
+    let channels = match operation.running {
+        Some(running) => u64::from(running.channels),
+        None => segments,
+    };
+    let running = applies && (operation.running.is_some() || operation.source == Source::Running);
+    let parameters = u64::from(operation.weight_len) * 4;
+    let saves = operation.statistics && applies && operation.source == Source::Input;
+    let needs = [
+        (Role::X, true, elements * 4, false),
+        (Role::Y, applies, elements * 4, true),
+        (Role::Weight, applies && operation.weight, parameters, false),
+        (Role::Bias, applies && operation.bias, parameters, false),
+        (Role::Statistics, saves, segments * RECORD_BYTES, true),
+        (Role::Moments, stage != Stage::Whole, segments * MOMENTS_BYTES, !applies),
+        (Role::RunningMean, running, channels * 4, operation.running.is_some()),
+        (Role::RunningVar, running, channels * 4, operation.running.is_some()),
+        (Role::Workspace, workspace > 0, workspace, true),
+    ];
+    let mut ranges = Vec::with_capacity(needs.len());
+    for (role, needed, bytes, written) in needs {
+        match (needed, args.view(role)) {
+            (true, Some(view)) => ranges.push(Range {
+                role,
+                view,
+                bytes,
+                written,
+            }),
+            (true, None) => bail!(
+                Argument,
+                role.name(),
+                "is missing: {} needs {bytes} bytes of it",
+                operation.name
+            ),
+            (false, Some(_)) if !matches!(role, Role::Workspace | Role::Y) => {
+                // A workspace that is not needed does no harm.
+                let unused = workspace == 0 && role == Role::Workspace;
+                if !unused {
+                    bail!(
+                        Argument,
+                        role.name(),
+                        "is given, but {} was planned without it",
+                        operation.name
+                    );
+                }
+            }
+            (false, _) => {}
+        }
+    }
+    Ok(ranges)
+}
+
+impl Bound {
+    fn empty(label: &'static str) -> Self {
+        Self {
+            label,
+            steps: Vec::new(),
+        }
+    }
+
+    fn new(context: &Context, label: &'static str, recipe: &Recipe, ranges: &Ranges<'_>) -> Result<Self> {
+        if recipe.steps.is_empty() {
+            return Ok(Self::empty(label));
+        }
+        let device = context.device();
+        let pipelines: Vec<_> = (recipe.steps.iter())
+            .map(|step| context.pipeline(&step.header))
+            .collect::<Result<_>>()?;
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let params = params_buffer(device, label, &recipe.steps);
+        let most = context.traits().workgroups_per_dimension;
+        let mut steps = Vec::with_capacity(recipe.steps.len());
+        for (i, (step, pipeline)) in recipe.steps.iter().zip(pipelines).enumerate() {
+            steps.push(BoundStep {
+                bind_group: bind_group(
+                    device,
+                    label,
+                    step,
+                    &pipeline,
+                    &params,
+                    i as u64 * PARAMS_STRIDE,
+                    ranges,
+                )?,
+                pipeline: pipeline.pipeline,
+                workgroups: fold(step.workgroups, most),
+            });
+        }
+        device_result(scope)?;
+        Ok(Self { label, steps })
+    }
+
+    /// Records the dispatches in a compute pass of their own.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        if self.steps.is_empty() {
+            return;
+        }
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(self.label),
+            timestamp_writes: None,
+        });
+        self.record_in(&mut pass);
+    }
+
+    /// Records the dispatches in a compute pass of the caller's, whose pipeline and bind group 0 they replace.
+    pub fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.push_debug_group(self.label);
+        for step in &self.steps {
+            pass.set_pipeline(&step.pipeline);
+            pass.set_bind_group(0, &step.bind_group, &[]);
+            pass.dispatch_workgroups(step.workgroups[0], step.workgroups[1], 1);
+        }
+        pass.pop_debug_group();
+    }
+
+    /// Number of dispatches.
+    pub fn dispatches(&self) -> usize {
+        self.steps.len()
+    }
+}
+
+/// Workgroups in two dimensions, at least as many as asked for: the kernels ignore those beyond.
+fn fold(workgroups: u64, most: u32) -> [u32; 2] {
+    let x = workgroups.min(u64::from(most)).max(1);
+    [x as u32, workgroups.div_ceil(x) as u32]
+}
+
+fn params_buffer(device: &wgpu::Device, label: &str, steps: &[Step]) -> wgpu::Buffer {
+    let mut bytes = vec![0u8; steps.len() * PARAMS_STRIDE as usize];
+    for (block, step) in bytes.chunks_exact_mut(PARAMS_STRIDE as usize).zip(steps) {
+        block[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&step.params));
+    }
+    wgpu::util::DeviceExt::create_buffer_init(
+        device,
+        &wgpu::util::BufferInitDescriptor {
+            label: Some(&format!("wgnorm {label} parameters")),
+            contents: &bytes,
+            usage: wgpu::BufferUsages::UNIFORM,
+        },
+    )
+}
+
+fn bind_group(
+    device: &wgpu::Device,
+    label: &str,
+    step: &Step,
+    pipeline: &Pipeline,
+    params: &wgpu::Buffer,
+    params_offset: u64,
+    ranges: &Ranges<'_>,
+) -> Result<wgpu::BindGroup> {
+    let resource = |buffer, offset, size| {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer,
+            offset,
+            size: std::num::NonZeroU64::new(size),
+        })
+    };
+    let mut entries = vec![wgpu::BindGroupEntry {
+        binding: 0,
+        resource: resource(params, params_offset, size_of::<Params>() as u64),
+    }];
+    for (binding, operand) in &step.bindings {
+        let (role, within) = match operand {
+            Operand::Caller(role) => (*role, None),
+            Operand::Workspace { offset, size } => (Role::Workspace, Some((*offset, *size))),
+        };
+        let Some((buffer, bound)) = ranges.get(role) else {
+            bail!(Argument, role.name(), "is missing");
+        };
+        let (offset, size) = match within {
+            Some((offset, size)) => (bound.start + offset, size),
+            None => (bound.start, bound.end - bound.start),
+        };
+        entries.push(wgpu::BindGroupEntry {
+            binding: binding.slot.binding(),
+            resource: resource(buffer, offset, size),
+        });
+    }
+    Ok(device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(label),
+        layout: &pipeline.layout,
+        entries: &entries,
+    }))
+}
+
+/// Merges moments: those of parts of segments to those of the segments, as sync batch norm does after every device
+/// has taken the [statistics](Operation::plan_statistics) of its share.
+///
+/// ```text
+/// mean = mean_a + d n_b / n,   m2 = m2_a + m2_b + d^2 n_a n_b / n,   d = mean_b - mean_a
+/// ```
+///
+/// (Chan, Golub and LeVeque 1983), in the order of the parts, whatever their counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merge {
+    segments: usize,
+    parts: usize,
+}
+
+/// A [`Merge`] planned for a device.
+#[derive(Debug, Clone)]
+pub struct MergePlan {
+    context: Context,
+    operation: Operation,
+    parts: u32,
+}
+
+impl Merge {
+    /// Merges `parts` sets of the moments of `segments` segments.
+    pub fn new(segments: usize, parts: usize) -> Self {
+        Self { segments, parts }
+    }
+
+    /// Plans the merge.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow), [`Parameter`](crate::ErrorKind::Parameter) for no parts.
+    pub fn plan(&self, context: &Context) -> Result<MergePlan> {
+        let parts = geometry::extents(&[self.parts, self.segments], "parts")?[0];
+        if parts == 0 {
+            bail!(Parameter, "parts", "is 0, at least one set of moments is needed");
+        }
+        let plan = MergePlan {
+            context: context.clone(),
+            operation: reduce_nothing("merge", self.segments)?,
+            parts,
+        };
+        for step in &plan.recipe(&Facts::default())?.steps {
+            context.pipeline(&step.header)?;
+        }
+        Ok(plan)
+    }
+}
+
+impl MergePlan {
+    fn recipe(&self, facts: &Facts) -> Result<Recipe> {
+        let (traits, tuning) = (self.context.traits(), self.context.tuning());
+        Recipe::merge(&self.operation, self.parts, traits, tuning, facts)
+    }
+
+    /// Binds `moments`, in [part][segment] order, and where the `merged` ones go, each at a multiple of 256 bytes.
+    ///
+    /// # Errors
+    /// As [`Plan::bind`].
+    pub fn bind<'a>(&self, moments: impl Into<View<'a>>, merged: impl Into<View<'a>>) -> Result<Bound> {
+        let bytes = u64::from(self.operation.axes[0].extent) * MOMENTS_BYTES;
+        let range = |role, view, bytes, written| Range {
+            role,
+            view,
+            bytes,
+            written,
+        };
+        let ranges = vec![
+            range(Role::Moments, moments.into(), bytes * u64::from(self.parts), false),
+            range(Role::Merged, merged.into(), bytes, true),
+        ];
+        let ranges = Ranges::new(ranges, self.context.traits())?;
+        Bound::new(
+            &self.context,
+            self.operation.name,
+            &self.recipe(&ranges.facts)?,
+            &ranges,
+        )
+    }
+}

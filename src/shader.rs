@@ -1,0 +1,577 @@
+//! The catalogue of shaders: which modules make up each kernel, its constants and its bindings.
+//!
+//! A [`Header`] says everything that is fixed when a pipeline is made. It is the pipeline's key, and it prints
+//! itself as the first lines of the shader: constants and binding declarations, the only WGSL made in Rust. All
+//! else are the files under `shaders/`, concatenated. Declarations need no order in WGSL.
+
+use std::fmt::Write as _;
+
+use bytemuck::{Pod, Zeroable};
+
+/// The entry point of every kernel.
+pub const ENTRY_POINT: &str = "main";
+
+macro_rules! modules {
+    ($($name:ident),* $(,)?) => {
+        /// A file of `shaders/`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(non_camel_case_types)]
+        enum Module { $($name),* }
+
+        impl Module {
+            fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("../shaders/", stringify!($name), ".wgsl"))),*
+                }
+            }
+        }
+    };
+}
+
+modules!(
+    accumulate,
+    apply,
+    bias_none,
+    bias_scalar,
+    bias_unit,
+    column,
+    finish,
+    given,
+    lane,
+    load_f32,
+    moments,
+    moments_skip,
+    moments_write,
+    normalize,
+    normalizer,
+    normalizer_columns,
+    normalizer_row,
+    output_x,
+    output_y,
+    params,
+    partial,
+    prelude,
+    record,
+    recorded_columns,
+    recorded_row,
+    records_skip,
+    records_write,
+    reduce_subgroup,
+    reduce_tree,
+    reduce_workgroup,
+    resident,
+    running,
+    settle_columns,
+    settle_row,
+    short_rows,
+    traversal,
+    tree,
+    unit_columns,
+    unit_elementwise,
+    unit_f32,
+    unit_mat4,
+    unit_vec4,
+    weight_none,
+    weight_scalar,
+    weight_unit,
+);
+
+/// The kernels: one entry point each, in the file of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// `lane.wgsl`
+    Lane,
+    /// `short_rows.wgsl`
+    ShortRows,
+    /// `resident.wgsl`
+    Resident,
+    /// `column.wgsl`
+    Column,
+    /// `partial.wgsl`
+    Partial,
+    /// `finish.wgsl`
+    Finish,
+    /// `apply.wgsl`
+    Apply,
+    /// `given.wgsl`
+    Given,
+    /// `running.wgsl`
+    Running,
+}
+
+impl Kernel {
+    /// The kernel's name, for labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lane => "lane",
+            Self::ShortRows => "short rows",
+            Self::Resident => "resident",
+            Self::Column => "column",
+            Self::Partial => "partial",
+            Self::Finish => "finish",
+            Self::Apply => "apply",
+            Self::Given => "given",
+            Self::Running => "running",
+        }
+    }
+
+    fn reads_x(self) -> bool {
+        !matches!(self, Self::Finish | Self::Given | Self::Running)
+    }
+
+    fn writes_y(self) -> bool {
+        self.reads_x() && self != Self::Partial
+    }
+}
+
+/// What one load or store moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// One element.
+    Scalar,
+    /// Four neighbouring elements of a segment.
+    Vec4,
+    /// Sixteen neighbouring elements of a segment.
+    Mat4,
+    /// One element of each of four neighbouring segments.
+    Columns,
+}
+
+impl Unit {
+    /// Elements of a unit.
+    pub fn width(self) -> u32 {
+        match self {
+            Self::Scalar => 1,
+            Self::Vec4 | Self::Columns => 4,
+            Self::Mat4 => 16,
+        }
+    }
+
+    /// Neighbouring segments that a unit spans.
+    pub fn segments(self) -> u32 {
+        if self == Self::Columns { 4 } else { 1 }
+    }
+
+    /// Elements of one segment in a unit.
+    pub fn per_segment(self) -> u32 {
+        self.width() / self.segments()
+    }
+
+    /// Units of a chunk: at most 256 elements, and fewer where few accumulators share them.
+    fn chunk(self) -> u32 {
+        match self {
+            Self::Scalar | Self::Columns => 128,
+            Self::Vec4 => 64,
+            Self::Mat4 => 16,
+        }
+    }
+
+    fn modules(self) -> &'static [Module] {
+        match self {
+            Self::Scalar => &[Module::unit_f32, Module::unit_elementwise],
+            Self::Vec4 => &[Module::unit_vec4, Module::unit_elementwise],
+            Self::Mat4 => &[Module::unit_mat4],
+            Self::Columns => &[Module::unit_columns, Module::unit_elementwise],
+        }
+    }
+}
+
+/// How the invocations of a resident segment reduce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// Through workgroup memory.
+    Tree,
+    /// Within a subgroup.
+    Subgroup,
+    /// Within subgroups, then across those of the workgroup.
+    Workgroup,
+}
+
+/// What a binding holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// The input.
+    X,
+    /// The output.
+    Y,
+    /// Weight.
+    Weight,
+    /// Bias.
+    Bias,
+    /// Statistics records, one vec4 a segment.
+    Records,
+    /// Moments that a kernel writes, two vec4 a segment.
+    Moments,
+    /// Moments that a kernel reads.
+    Parts,
+    /// Running mean.
+    RunningMean,
+    /// Running variance.
+    RunningVar,
+}
+
+impl Slot {
+    /// The number of the binding in group 0; 0 is the uniform parameter block.
+    pub fn binding(self) -> u32 {
+        self as u32 + 1
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Records => "records",
+            Self::Moments => "moments",
+            Self::Parts => "parts",
+            Self::RunningMean => "running_mean",
+            Self::RunningVar => "running_var",
+        }
+    }
+}
+
+/// A set of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Slots(u16);
+
+impl Slots {
+    /// Adds a slot.
+    pub fn insert(&mut self, slot: Slot) {
+        self.0 |= slot.bit();
+    }
+
+    /// True if the slot is in the set.
+    pub fn contains(self, slot: Slot) -> bool {
+        self.0 & slot.bit() != 0
+    }
+}
+
+/// One storage binding of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// What it holds.
+    pub slot: Slot,
+    /// True if the kernel writes it.
+    pub written: bool,
+    /// True if it is declared `read_write`: where it is written, or shares its buffer with one that is.
+    pub read_write: bool,
+}
+
+/// Everything that is fixed when a pipeline is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Header {
+    /// The entry point.
+    pub kernel: Kernel,
+    /// What one load moves.
+    pub unit: Unit,
+    /// Invocations of a workgroup.
+    pub workgroup: u32,
+    /// Invocations that share a segment or a span.
+    pub lanes: u32,
+    /// Kept digits to decode.
+    pub kept: u32,
+    /// Reduced digits to decode per run.
+    pub reduced: u32,
+    /// True if a segment is several runs.
+    pub runs: bool,
+    /// Units of a segment that an invocation holds in registers.
+    pub units: u32,
+    /// Consecutive segments of an invocation.
+    pub rows: u32,
+    /// True if the statistic has a center.
+    pub centered: bool,
+    /// `1 / (sqrt(var) + eps)` instead of `1 / sqrt(var + eps)`.
+    pub eps_on_deviation: bool,
+    /// A scale of 1 where var + eps is 0.
+    pub zero_is_one: bool,
+    /// y is multiplied by a weight.
+    pub weight: bool,
+    /// A bias is added to y.
+    pub bias: bool,
+    /// Weight and bias differ between the elements of a unit.
+    pub weight_in_unit: bool,
+    /// Weight and bias differ between the units of a segment.
+    pub weight_varies: bool,
+    /// Distance between the records of a unit's segments.
+    pub record_step: u32,
+    /// Records are written.
+    pub records: bool,
+    /// Moments are written.
+    pub moments: bool,
+    /// y lies in the binding of x.
+    pub output_in_x: bool,
+    /// How resident segments reduce.
+    pub reduction: Reduction,
+    /// Bindings that must be `read_write` because they share a buffer with one that is written.
+    pub shared: Slots,
+}
+
+impl Header {
+    /// A header of `kernel` with every switch at its plainest.
+    pub fn new(kernel: Kernel, workgroup: u32) -> Self {
+        Self {
+            kernel,
+            unit: Unit::Scalar,
+            workgroup,
+            lanes: 1,
+            kept: 0,
+            reduced: 0,
+            runs: false,
+            units: 1,
+            rows: 1,
+            centered: true,
+            eps_on_deviation: false,
+            zero_is_one: false,
+            weight: false,
+            bias: false,
+            weight_in_unit: false,
+            weight_varies: false,
+            record_step: 1,
+            records: false,
+            moments: false,
+            output_in_x: false,
+            reduction: Reduction::Tree,
+            shared: Slots::default(),
+        }
+    }
+
+    /// The storage bindings, in order.
+    pub fn bindings(&self) -> Vec<Binding> {
+        let kernel = self.kernel;
+        let in_place = kernel.writes_y() && self.output_in_x;
+        let running = matches!(kernel, Kernel::Given | Kernel::Running);
+        let used = [
+            (Slot::X, kernel.reads_x(), in_place),
+            (Slot::Y, kernel.writes_y() && !in_place, true),
+            (Slot::Weight, kernel.writes_y() && self.weight, false),
+            (Slot::Bias, kernel.writes_y() && self.bias, false),
+            (
+                Slot::Records,
+                self.records || matches!(kernel, Kernel::Apply | Kernel::Given),
+                kernel != Kernel::Apply,
+            ),
+            (Slot::Moments, self.moments, true),
+            (Slot::Parts, matches!(kernel, Kernel::Finish | Kernel::Running), false),
+            (Slot::RunningMean, running, kernel == Kernel::Running),
+            (Slot::RunningVar, running, kernel == Kernel::Running),
+        ];
+        used.into_iter()
+            .filter(|(_, used, _)| *used)
+            .map(|(slot, _, written)| Binding {
+                slot,
+                written,
+                read_write: written || self.shared.contains(slot),
+            })
+            .collect()
+    }
+
+    /// The whole shader.
+    pub fn wgsl(&self) -> String {
+        let mut text = self.declarations();
+        for module in self.modules() {
+            text.push_str(module.source());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Name and value of every constant that the modules use.
+    fn constants(&self) -> [(&'static str, u32); 13] {
+        let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
+        [
+            ("WORKGROUP", self.workgroup),
+            ("LANES", self.lanes),
+            ("STRIDE", stride),
+            (
+                "TREE_STEP",
+                if self.kernel == Kernel::Column {
+                    self.workgroup / self.lanes
+                } else {
+                    1
+                },
+            ),
+            ("KEPT", self.kept),
+            ("REDUCED", self.reduced),
+            ("UNITS", self.units),
+            ("ROWS", self.rows),
+            ("CHUNK", self.unit.chunk()),
+            ("GROUP", 16),
+            ("PER_UNIT", self.unit.per_segment()),
+            ("SEGMENTS_PER_UNIT", self.unit.segments()),
+            ("RECORD_STEP", self.record_step),
+        ]
+    }
+
+    fn switches(&self) -> [(&'static str, bool); 5] {
+        [
+            ("RUNS", self.runs),
+            ("CENTERED", self.centered),
+            ("EPS_ON_DEVIATION", self.eps_on_deviation),
+            ("ZERO_IS_ONE", self.zero_is_one),
+            ("WEIGHT_VARIES", self.weight_varies),
+        ]
+    }
+
+    fn element(&self, slot: Slot) -> &'static str {
+        match slot {
+            Slot::X | Slot::Y => "Unit",
+            Slot::Weight | Slot::Bias if self.weight_in_unit => "Unit",
+            Slot::Weight | Slot::Bias | Slot::RunningMean | Slot::RunningVar => "f32",
+            Slot::Records => "vec4<f32>",
+            Slot::Moments | Slot::Parts => "vec4<u32>",
+        }
+    }
+
+    fn declarations(&self) -> String {
+        let mut text = String::new();
+        let subgroups = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
+        if subgroups && cfg!(target_family = "wasm") {
+            // naga knows subgroup operations without being asked, browsers do not.
+            text.push_str("enable subgroups;\n");
+        }
+        // Writing to a String cannot fail.
+        for (name, value) in self.constants() {
+            let _ = writeln!(text, "const {name}: u32 = {value}u;");
+        }
+        for (name, value) in self.switches() {
+            let _ = writeln!(text, "const {name}: bool = {value};");
+        }
+        for binding in self.bindings() {
+            let _ = writeln!(
+                text,
+                "@group(0) @binding({}) var<storage, {}> {}: array<{}>;",
+                binding.slot.binding(),
+                if binding.read_write { "read_write" } else { "read" },
+                binding.slot.name(),
+                self.element(binding.slot),
+            );
+        }
+        text
+    }
+
+    fn modules(&self) -> Vec<Module> {
+        use Module::*;
+        let mut modules = vec![params, prelude];
+        modules.extend(self.unit.modules());
+        let columns = self.unit == Unit::Columns;
+        let pick = |condition, yes, no| if condition { yes } else { no };
+        let statistics = [
+            moments,
+            record,
+            pick(self.moments, moments_write, moments_skip),
+            pick(self.records, records_write, records_skip),
+        ];
+        let settling = [
+            pick(columns, settle_columns, settle_row),
+            pick(columns, normalizer_columns, normalizer_row),
+        ];
+        let application = [
+            pick(self.output_in_x, output_x, output_y),
+            pick(
+                self.weight,
+                pick(self.weight_in_unit, weight_unit, weight_scalar),
+                weight_none,
+            ),
+            pick(self.bias, pick(self.weight_in_unit, bias_unit, bias_scalar), bias_none),
+        ];
+        // Units compute with normalizers, so that their type is everywhere.
+        modules.push(normalizer);
+        if self.kernel.reads_x() {
+            modules.extend([load_f32, traversal]);
+        }
+        match self.kernel {
+            Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend(application);
+                modules.push(accumulate);
+                match self.kernel {
+                    Kernel::Lane => modules.extend([normalize, lane]),
+                    Kernel::ShortRows => modules.push(short_rows),
+                    _ => modules.extend([normalize, tree, column]),
+                }
+            }
+            Kernel::Resident => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend(application);
+                modules.push(resident);
+                modules.push(match self.reduction {
+                    Reduction::Tree => reduce_tree,
+                    Reduction::Subgroup => reduce_subgroup,
+                    Reduction::Workgroup => reduce_workgroup,
+                });
+            }
+            Kernel::Partial => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend([accumulate, tree, partial]);
+            }
+            Kernel::Finish => {
+                modules.extend(statistics);
+                modules.extend([tree, finish]);
+            }
+            Kernel::Apply => {
+                modules.extend(application);
+                modules.push(settling[1]);
+                modules.push(pick(columns, recorded_columns, recorded_row));
+                modules.extend([normalize, apply]);
+            }
+            Kernel::Given => modules.push(given),
+            Kernel::Running => modules.extend([moments, record, running]),
+        }
+        modules
+    }
+}
+
+/// A digit as the shaders see it; strides in units or elements, see `shaders/params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
+pub struct ParamDigit {
+    /// Number of positions.
+    pub extent: u32,
+    /// Stride in x and y.
+    pub x: u32,
+    /// Stride in weight and bias.
+    pub weight: u32,
+    /// Stride in the records.
+    pub record: u32,
+}
+
+/// What one dispatch is told at run time: the uniform block of `shaders/params.wgsl`, where the fields are
+/// explained.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
+#[allow(missing_docs)]
+pub struct Params {
+    pub kept: [ParamDigit; 4],
+    pub reduced: [ParamDigit; 4],
+    pub segments: u32,
+    pub units: u32,
+    pub run_units: u32,
+    pub step_x: u32,
+    pub step_weight: u32,
+    pub x_offset: u32,
+    pub y_shift: u32,
+    pub weight_offset: u32,
+    pub bias_shift: u32,
+    pub spans: u32,
+    pub span_units: u32,
+    pub parts: u32,
+    pub parts_group: u32,
+    pub parts_stride: u32,
+    pub count: u32,
+    pub instances: u32,
+    pub divisor: f32,
+    pub eps: f32,
+    pub min_exponent: i32,
+    pub rate: f32,
+    pub unbias: f32,
+    pub zero: u32,
+    pub padding: [u32; 2],
+}

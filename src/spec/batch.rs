@@ -1,0 +1,158 @@
+use super::{
+    Channels, Common, Layout, Normalization, OneValue, Operation, RunningUpdate, RunningVariance, Source,
+    common_settings,
+};
+use crate::error::{Result, bail};
+
+/// Batch normalization of an N×C×… or N×…×C tensor per channel (Ioffe and Szegedy 2015; the semantics of
+/// `torch.nn.BatchNorm1d` to `3d` and ONNX BatchNormalization).
+///
+/// ```text
+/// y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]
+/// ```
+///
+/// Mean and biased var are those of the batch, or with [`use_running_statistics`](Self::use_running_statistics)
+/// the running ones that the caller binds. `weight` and `bias` have one value per channel and are on by default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNorm {
+    pub(crate) channels: ChannelNorm,
+    pub(crate) common: Common,
+}
+
+/// What batch and instance norm share: a shape with channels, and running statistics.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChannelNorm {
+    pub shape: Vec<usize>,
+    pub layout: Layout,
+    pub source: Source,
+    pub update: bool,
+    pub momentum: Option<f32>,
+    pub variance: Option<RunningVariance>,
+    pub one_value: Option<OneValue>,
+}
+
+impl ChannelNorm {
+    pub fn new(shape: &[usize]) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            layout: Layout::ChannelsFirst,
+            source: Source::Input,
+            update: false,
+            momentum: None,
+            variance: None,
+            one_value: None,
+        }
+    }
+
+    /// The operation, with samples reduced (batch norm) or kept (instance norm).
+    pub fn operation(&self, name: &'static str, common: &Common, eps: f32, reduce_samples: bool) -> Result<Operation> {
+        let channels = Channels::new(&self.shape, self.layout)?;
+        let mut samples = channels.extents[0];
+        // Running statistics are per channel: the samples of an instance norm then share them.
+        let reduce_samples = reduce_samples || self.source == Source::Running;
+        if reduce_samples {
+            samples = 1;
+        }
+        let mut operation = Operation {
+            source: self.source,
+            ..common.operation(name, channels.axes(reduce_samples)?, eps)?
+        };
+        if self.source == Source::Running {
+            if self.update {
+                bail!(
+                    Parameter,
+                    "update_running_statistics",
+                    "cannot be combined with use_running_statistics"
+                );
+            }
+            return Ok(operation);
+        }
+        let values = operation.axes.iter().filter(|axis| axis.reduced);
+        let length: u64 = values.map(|axis| u64::from(axis.extent)).product();
+        let rule = self.one_value.unwrap_or(common.preset.one_value());
+        if length == 1 && rule == OneValue::Refuse {
+            bail!(
+                Shape,
+                "shape",
+                "one value per segment has no variance to train on; one_value(OneValue::Allow) takes it"
+            );
+        }
+        if self.update {
+            let momentum = self.momentum.unwrap_or(common.preset.default_momentum());
+            if !momentum.is_finite() {
+                bail!(Parameter, "momentum", "is {momentum}, a finite number is needed");
+            }
+            operation.running = Some(RunningUpdate {
+                rate: common.preset.rate(momentum),
+                variance: self.variance.unwrap_or(common.preset.running_variance()),
+                instances: samples,
+                channels: channels.count(),
+            });
+        }
+        Ok(operation)
+    }
+}
+
+/// The setters over [`ChannelNorm`] that batch and instance norm share.
+macro_rules! channel_settings {
+    ($builder:ident) => {
+        impl $builder {
+            /// Where the channel axis lies; the shape is always in memory order.
+            pub fn layout(mut self, layout: $crate::Layout) -> Self {
+                self.channels.layout = layout;
+                self
+            }
+
+            /// Normalizes with the running statistics that the caller binds (evaluation mode).
+            pub fn use_running_statistics(mut self) -> Self {
+                self.channels.source = $crate::spec::Source::Running;
+                self
+            }
+
+            /// Updates the running statistics that the caller binds (training mode).
+            pub fn update_running_statistics(mut self) -> Self {
+                self.channels.update = true;
+                self
+            }
+
+            /// The momentum, in the preset's convention: any finite number.
+            pub fn momentum(mut self, momentum: f32) -> Self {
+                self.channels.momentum = Some(momentum);
+                self
+            }
+
+            /// Which batch variance enters the running one; the preset's when not called.
+            pub fn running_variance(mut self, variance: $crate::RunningVariance) -> Self {
+                self.channels.variance = Some(variance);
+                self
+            }
+
+            /// Whether statistics over a single value are allowed; the preset's rule when not called.
+            pub fn one_value(mut self, rule: $crate::OneValue) -> Self {
+                self.channels.one_value = Some(rule);
+                self
+            }
+        }
+    };
+}
+pub(crate) use channel_settings;
+
+common_settings!(BatchNorm);
+channel_settings!(BatchNorm);
+
+impl BatchNorm {
+    /// Batch norm of a dense tensor of at least rank 2 with the statistics of the batch.
+    pub fn new(shape: &[usize]) -> Self {
+        Self {
+            channels: ChannelNorm::new(shape),
+            common: Common::new(true, true),
+        }
+    }
+}
+
+impl Normalization for BatchNorm {
+    fn operation(&self) -> Result<Operation> {
+        let eps = self.common.preset.batch_eps();
+        self.channels.operation("batch_norm", &self.common, eps, true)
+    }
+}

@@ -1,0 +1,87 @@
+use super::{Channels, Common, Layout, Normalization, Operation, common_settings};
+use crate::error::{Result, bail};
+use crate::geometry;
+
+/// What weight and bias of a group norm are indexed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Affine {
+    /// One value per channel: PyTorch, ONNX opset 21, Keras, Flax.
+    #[default]
+    PerChannel,
+    /// One value per group: ONNX opset 18.
+    PerGroup,
+}
+
+/// Group normalization of an N×C×… or N×…×C tensor per sample and group of channels (Wu and He 2018; the
+/// semantics of `torch.nn.GroupNorm` and ONNX GroupNormalization).
+///
+/// ```text
+/// y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]
+/// ```
+///
+/// with mean and biased var over the C / groups channels of a group and the spatial axes. `weight` and `bias`
+/// have one value per channel (or per group, see [`Affine`]) and are on by default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupNorm {
+    shape: Vec<usize>,
+    groups: usize,
+    layout: Layout,
+    affine: Affine,
+    pub(crate) common: Common,
+}
+
+common_settings!(GroupNorm);
+
+impl GroupNorm {
+    /// Group norm of a dense tensor of at least rank 2; `groups` must divide the channels.
+    pub fn new(shape: &[usize], groups: usize) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            groups,
+            layout: Layout::ChannelsFirst,
+            affine: Affine::PerChannel,
+            common: Common::new(true, true),
+        }
+    }
+
+    /// Where the channel axis lies; the shape is always in memory order.
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// What weight and bias are indexed by.
+    pub fn affine(mut self, affine: Affine) -> Self {
+        self.affine = affine;
+        self
+    }
+}
+
+impl Normalization for GroupNorm {
+    fn operation(&self) -> Result<Operation> {
+        let channels = Channels::new(&self.shape, self.layout)?;
+        let groups = match u32::try_from(self.groups) {
+            Ok(groups) if groups > 0 && channels.count().is_multiple_of(groups) => groups,
+            _ => bail!(
+                Shape,
+                "groups",
+                "{} does not divide the {} channels",
+                self.groups,
+                channels.count()
+            ),
+        };
+        let per_channel = self.affine == Affine::PerChannel;
+        let mut axes = Vec::with_capacity(channels.extents.len() + 1);
+        for (i, &extent) in channels.extents.iter().enumerate() {
+            if i == channels.axis {
+                axes.push((groups, false, true));
+                axes.push((extent / groups, true, per_channel));
+            } else {
+                axes.push((extent, i != 0, false));
+            }
+        }
+        let axes = geometry::dense_axes(&axes)?;
+        self.common
+            .operation("group_norm", axes, self.common.preset.sample_eps())
+    }
+}

@@ -1,0 +1,351 @@
+//! One builder per family of normalizations, and the [`Operation`] they all come down to.
+//!
+//! Builders hold what the caller said; [`Normalization::operation`] checks it and turns it into axes and
+//! switches. A new operation is one file here and one row in the table of the crate's front page.
+
+mod batch;
+mod group;
+mod instance;
+mod layer;
+mod moments;
+mod preset;
+mod rms;
+
+pub use batch::BatchNorm;
+pub use group::{Affine, GroupNorm};
+pub use instance::InstanceNorm;
+pub use layer::LayerNorm;
+pub use moments::{MeanVarianceNorm, ZScore};
+pub use preset::{OneValue, Preset, RunningVariance};
+pub use rms::RmsNorm;
+
+use crate::error::{Result, bail};
+use crate::geometry::{self, Axis};
+use crate::tuning::Variant;
+
+/// Where the channel axis of a tensor of shape N×C, N×C×L, N×C×H×W or N×C×D×H×W lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// N×C×spatial: the channel is axis 1.
+    #[default]
+    ChannelsFirst,
+    /// N×spatial×C: the channel is the last axis.
+    ChannelsLast,
+}
+
+/// Storage type of a tensor. Arithmetic is f32 whatever the storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum DType {
+    /// 32-bit IEEE 754.
+    #[default]
+    F32,
+}
+
+/// What a segment is reduced to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Statistic {
+    /// Mean, and the mean of the squared deviations from it.
+    MeanVariance,
+    /// The mean of the squares; the center is 0.
+    MeanSquare,
+}
+
+/// Where the statistics of an operation come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The input itself.
+    Input,
+    /// The running statistics that the caller binds, one pair per channel.
+    Running,
+}
+
+/// How eps enters the scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EpsRule {
+    /// `1 / sqrt(var + eps)`.
+    OnVariance,
+    /// `1 / (sqrt(var) + eps)`: ONNX MeanVarianceNormalization.
+    OnDeviation,
+    /// `1 / sqrt(var + eps)`, and 1 where var + eps is 0, so that a constant segment gives 0: z-score.
+    ZeroIsOne,
+}
+
+/// Which half of the work a plan does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Stage {
+    /// Statistics and application.
+    #[default]
+    Whole,
+    /// Only the statistics: x to [`Moments`](crate::Moments), which [`Merge`](crate::Merge) combines.
+    Statistics,
+    /// Only the application: x and moments to y.
+    Apply,
+}
+
+/// How running statistics are updated: `new = (1 - rate) * old + rate * batch`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunningUpdate {
+    /// Weight of the new batch (PyTorch's momentum; 1 - momentum elsewhere).
+    pub rate: f32,
+    /// Which variance enters.
+    pub variance: RunningVariance,
+    /// Segments averaged into one channel's statistics: 1 for batch norm, N for instance norm.
+    pub instances: u32,
+    /// Number of channels.
+    pub channels: u32,
+}
+
+/// A checked normalization: what builders make, and all that planning looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// The operation's name: `"layer_norm"`.
+    pub name: &'static str,
+    /// The axes of x in memory order, groups split off.
+    pub axes: Vec<Axis>,
+    /// Elements of weight and of bias.
+    pub weight_len: u32,
+    /// What is taken of each segment.
+    pub statistic: Statistic,
+    /// Where the statistics come from.
+    pub source: Source,
+    /// Added to the variance (or the deviation).
+    pub eps: f32,
+    /// How eps enters.
+    pub eps_rule: EpsRule,
+    /// Degrees of freedom taken from the divisor of the variance: 0 or 1.
+    pub ddof: u32,
+    /// True if y is multiplied by a weight.
+    pub weight: bool,
+    /// True if a bias is added to y.
+    pub bias: bool,
+    /// True if the statistics records are an output.
+    pub statistics: bool,
+    /// The update of running statistics, if asked for.
+    pub running: Option<RunningUpdate>,
+    /// Which half of the work is done.
+    pub stage: Stage,
+    /// True if the variant may not depend on the number of segments.
+    pub batch_invariant: bool,
+    /// The variant the caller insists on.
+    pub variant: Option<Variant>,
+    /// Storage type of x and y.
+    pub dtype: DType,
+}
+
+/// A builder that can be turned into an [`Operation`].
+pub trait Normalization {
+    /// Checks the builder's settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape), [`Overflow`](crate::ErrorKind::Overflow) or
+    /// [`Parameter`](crate::ErrorKind::Parameter), naming the setting.
+    fn operation(&self) -> Result<Operation>;
+}
+
+/// Settings that every builder has.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Common {
+    pub preset: Preset,
+    pub eps: Option<f32>,
+    pub weight: bool,
+    pub bias: bool,
+    pub statistics: bool,
+    pub batch_invariant: bool,
+    pub variant: Option<Variant>,
+    pub dtype: DType,
+}
+
+impl Common {
+    pub fn new(weight: bool, bias: bool) -> Self {
+        Self {
+            preset: Preset::default(),
+            eps: None,
+            weight,
+            bias,
+            statistics: false,
+            batch_invariant: false,
+            variant: None,
+            dtype: DType::F32,
+        }
+    }
+
+    /// The operation that these settings and `axes` make; the families change what they do differently.
+    pub fn operation(&self, name: &'static str, axes: Vec<Axis>, default_eps: f32) -> Result<Operation> {
+        let eps = self.eps.unwrap_or(default_eps);
+        if !eps.is_finite() {
+            bail!(Parameter, "eps", "is {eps}, a finite number is needed");
+        }
+        if eps < 0.0 && !self.preset.allows_negative_eps() {
+            bail!(
+                Parameter,
+                "eps",
+                "is {eps}; only the PyTorch preset takes a negative one (NaN where var + eps is negative)"
+            );
+        }
+        geometry::product(axes.iter().map(|axis| axis.extent), "shape")?;
+        let weight_len = geometry::product(
+            axes.iter().filter(|axis| axis.weight > 0).map(|axis| axis.extent),
+            "weight",
+        )?;
+        Ok(Operation {
+            name,
+            axes,
+            weight_len,
+            statistic: Statistic::MeanVariance,
+            source: Source::Input,
+            eps,
+            eps_rule: EpsRule::OnVariance,
+            ddof: 0,
+            weight: self.weight,
+            bias: self.bias,
+            statistics: self.statistics,
+            running: None,
+            stage: Stage::Whole,
+            batch_invariant: self.batch_invariant,
+            variant: self.variant,
+            dtype: self.dtype,
+        })
+    }
+}
+
+/// The setters over [`Common`] that every builder shares.
+macro_rules! common_settings {
+    ($builder:ident) => {
+        impl $builder {
+            /// Takes defaults and conventions from a framework: see [`Preset`]. Settings made explicitly stay.
+            pub fn preset(mut self, preset: $crate::Preset) -> Self {
+                self.common.preset = preset;
+                self
+            }
+
+            /// The number added to the variance; the preset's when not called. Must be finite.
+            pub fn eps(mut self, eps: f32) -> Self {
+                self.common.eps = Some(eps);
+                self
+            }
+
+            /// Whether y is multiplied by a weight.
+            pub fn weight(mut self, on: bool) -> Self {
+                self.common.weight = on;
+                self
+            }
+
+            /// Whether a bias is added to y.
+            pub fn bias(mut self, on: bool) -> Self {
+                self.common.bias = on;
+                self
+            }
+
+            /// Whether the statistics of every segment are written, as [`Record`](crate::Record)s in row-major
+            /// order of the kept axes.
+            pub fn statistics(mut self, on: bool) -> Self {
+                self.common.statistics = on;
+                self
+            }
+
+            /// Whether a segment's result must have the same bits however many segments there are: the
+            /// variant is then chosen without looking at their number.
+            pub fn batch_invariant(mut self, on: bool) -> Self {
+                self.common.batch_invariant = on;
+                self
+            }
+
+            /// Insists on a [`Variant`](crate::Variant) instead of the planner's choice.
+            pub fn variant(mut self, variant: impl Into<Option<$crate::Variant>>) -> Self {
+                self.common.variant = variant.into();
+                self
+            }
+
+            /// Storage type of x and y: [`DType::F32`](crate::DType::F32).
+            pub fn dtype(mut self, dtype: $crate::DType) -> Self {
+                self.common.dtype = dtype;
+                self
+            }
+        }
+    };
+}
+pub(crate) use common_settings;
+
+/// A shape of N, C and spatial axes, in memory order, and which axis is the channel.
+pub(crate) struct Channels {
+    pub extents: Vec<u32>,
+    pub axis: usize,
+}
+
+impl Channels {
+    pub fn new(shape: &[usize], layout: Layout) -> Result<Self> {
+        if shape.len() < 2 {
+            bail!(
+                Shape,
+                "shape",
+                "rank {} has no channel axis, at least N and C are needed",
+                shape.len()
+            );
+        }
+        let extents = geometry::extents(shape, "shape")?;
+        let axis = match layout {
+            Layout::ChannelsFirst => 1,
+            Layout::ChannelsLast => extents.len() - 1,
+        };
+        Ok(Self { extents, axis })
+    }
+
+    pub fn count(&self) -> u32 {
+        self.extents[self.axis]
+    }
+
+    /// Axes with the samples reduced or kept, the channel kept and the spatial axes reduced.
+    pub fn axes(&self, reduce_samples: bool) -> Result<Vec<Axis>> {
+        let axes: Vec<_> = (self.extents.iter().enumerate())
+            .map(|(i, &extent)| match i {
+                i if i == self.axis => (extent, false, true),
+                0 => (extent, reduce_samples, false),
+                _ => (extent, true, false),
+            })
+            .collect();
+        geometry::dense_axes(&axes)
+    }
+}
+
+/// The axis that `axis` names among `rank`: negative ones count from the end.
+pub(crate) fn resolve_axis(axis: isize, rank: usize) -> Result<usize> {
+    let resolved = if axis < 0 { axis + rank as isize } else { axis };
+    if resolved < 0 || resolved as usize >= rank {
+        bail!(Shape, "axis", "{axis} is out of range for rank {rank}");
+    }
+    Ok(resolved as usize)
+}
+
+/// Axes reduced where `axes` names them, each once; none of them indexes a weight.
+pub(crate) fn reduced_axes(shape: &[usize], axes: &[isize], weighted: impl Fn(usize) -> bool) -> Result<Vec<Axis>> {
+    let extents = geometry::extents(shape, "shape")?;
+    let mut reduced = vec![false; extents.len()];
+    for &axis in axes {
+        let axis = resolve_axis(axis, extents.len())?;
+        if std::mem::replace(&mut reduced[axis], true) {
+            bail!(Shape, "axis", "{axis} is named twice");
+        }
+    }
+    let axes: Vec<_> = (extents.iter().zip(&reduced).enumerate())
+        .map(|(i, (&extent, &reduced))| (extent, reduced, weighted(i)))
+        .collect();
+    geometry::dense_axes(&axes)
+}
+
+/// Axes with everything from `first` on reduced and indexing the weight: layer norm and RMS norm.
+pub(crate) fn trailing_axes(shape: &[usize], first: isize) -> Result<Vec<Axis>> {
+    if shape.is_empty() {
+        bail!(Shape, "shape", "a scalar has no axis to normalize over");
+    }
+    let first = resolve_axis(first, shape.len())?;
+    let axes: Vec<isize> = (first as isize..shape.len() as isize).collect();
+    reduced_axes(shape, &axes, |axis| axis >= first)
+}
+
+/// An operation over `segments` segments of one value each, for kernels that only see their moments.
+pub(crate) fn reduce_nothing(name: &'static str, segments: usize) -> Result<Operation> {
+    let extents = geometry::extents(&[segments], "segments")?;
+    let axes = geometry::dense_axes(&[(extents[0], false, false)])?;
+    Common::new(false, false).operation(name, axes, 0.0)
+}

@@ -1,0 +1,102 @@
+use super::{Common, EpsRule, Normalization, Operation, common_settings, reduced_axes};
+use crate::error::{Result, bail};
+
+/// Z-score (standardization) over any axes.
+///
+/// ```text
+/// y = (x - mean) / sqrt(sum((x - mean)^2) / (n - ddof) + eps)
+/// ```
+///
+/// A constant segment gives 0. The columns of a table are `axes = [0]`. ddof is 0 (scikit-learn's
+/// `StandardScaler`) or 1 (R's `scale`, pandas' `std`); eps is 0 by default. There is no weight by default; with one,
+/// weight and bias have the shape of the kept axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZScore {
+    shape: Vec<usize>,
+    axes: Vec<isize>,
+    ddof: u32,
+    pub(crate) common: Common,
+}
+
+common_settings!(ZScore);
+
+impl ZScore {
+    /// Z-score of a dense row-major tensor over `axes`, each named once; negative ones count from the end.
+    pub fn new(shape: &[usize], axes: &[isize]) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            axes: axes.to_vec(),
+            ddof: 0,
+            common: Common::new(false, false),
+        }
+    }
+
+    /// Degrees of freedom taken from the divisor: 0 or 1.
+    pub fn ddof(mut self, ddof: u32) -> Self {
+        self.ddof = ddof;
+        self
+    }
+}
+
+impl Normalization for ZScore {
+    fn operation(&self) -> Result<Operation> {
+        if self.ddof > 1 {
+            bail!(Parameter, "ddof", "is {}, 0 or 1 is needed", self.ddof);
+        }
+        let mut operation = kept_weight_operation(&self.common, "z_score", &self.shape, &self.axes, 0.0)?;
+        operation.eps_rule = EpsRule::ZeroIsOne;
+        operation.ddof = self.ddof;
+        Ok(operation)
+    }
+}
+
+/// ONNX MeanVarianceNormalization over any axes (ONNX operator specification, opset 13).
+///
+/// ```text
+/// y = (x - mean) / (sqrt(var) + eps)
+/// ```
+///
+/// with biased var; eps is 1e-9 by default and is added to the standard deviation, so that a constant segment
+/// gives 0. There is no weight by default; with one, weight and bias have the shape of the kept axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeanVarianceNorm {
+    shape: Vec<usize>,
+    axes: Vec<isize>,
+    pub(crate) common: Common,
+}
+
+common_settings!(MeanVarianceNorm);
+
+impl MeanVarianceNorm {
+    /// Mean-variance normalization of a dense row-major tensor over `axes`; ONNX's default is `[0, 2, 3]`.
+    pub fn new(shape: &[usize], axes: &[isize]) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            axes: axes.to_vec(),
+            common: Common::new(false, false),
+        }
+    }
+}
+
+impl Normalization for MeanVarianceNorm {
+    fn operation(&self) -> Result<Operation> {
+        let mut operation = kept_weight_operation(&self.common, "mean_variance_norm", &self.shape, &self.axes, 1e-9)?;
+        operation.eps_rule = EpsRule::OnDeviation;
+        Ok(operation)
+    }
+}
+
+/// An operation over `axes` whose weight, if any, is indexed by the kept axes.
+fn kept_weight_operation(
+    common: &Common,
+    name: &'static str,
+    shape: &[usize],
+    axes: &[isize],
+    eps: f32,
+) -> Result<Operation> {
+    let is_reduced = |axis: usize| {
+        axes.iter()
+            .any(|&a| a == axis as isize || a + shape.len() as isize == axis as isize)
+    };
+    common.operation(name, reduced_axes(shape, axes, |axis| !is_reduced(axis))?, eps)
+}

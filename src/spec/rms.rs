@@ -1,0 +1,47 @@
+use super::{Common, Normalization, Operation, Statistic, common_settings, trailing_axes};
+use crate::error::Result;
+
+/// Root mean square normalization over the trailing axes (Zhang and Sennrich 2019; the semantics of
+/// `torch.nn.RMSNorm` and ONNX RMSNormalization).
+///
+/// ```text
+/// y = x / sqrt(mean(x^2) + eps) * weight + bias
+/// ```
+///
+/// over the axes from [`axis`](Self::axis) on. The weight has the shape of those axes and is on by default; a
+/// bias (which the frameworks lack) is off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RmsNorm {
+    shape: Vec<usize>,
+    axis: isize,
+    pub(crate) common: Common,
+}
+
+common_settings!(RmsNorm);
+
+impl RmsNorm {
+    /// RMS norm over the last axis of a dense row-major tensor.
+    pub fn new(shape: &[usize]) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            axis: -1,
+            common: Common::new(true, false),
+        }
+    }
+
+    /// The first normalized axis; all after it are normalized too. Negative axes count from the end.
+    pub fn axis(mut self, axis: isize) -> Self {
+        self.axis = axis;
+        self
+    }
+}
+
+impl Normalization for RmsNorm {
+    fn operation(&self) -> Result<Operation> {
+        let axes = trailing_axes(&self.shape, self.axis)?;
+        Ok(Operation {
+            statistic: Statistic::MeanSquare,
+            ..self.common.operation("rms_norm", axes, self.common.preset.rms_eps())?
+        })
+    }
+}

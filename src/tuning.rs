@@ -1,0 +1,153 @@
+//! Variants, and the measured thresholds that choose among them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+/// A way to spread a normalization over the device. Results agree to rounding; speeds differ by orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Variant {
+    /// One invocation per segment; short segments stay in registers and an invocation takes several of them.
+    Lane,
+    /// A subgroup, or part of a workgroup, per segment: several segments a workgroup, held in registers.
+    Subgroup,
+    /// A workgroup per segment, held in registers: one read, one write.
+    Workgroup,
+    /// Partial statistics of spans of each segment, a finish, and an application: three dispatches.
+    Split,
+    /// A tile of neighbouring segments per workgroup, coalesced across them: one dispatch.
+    Column,
+    /// Partial statistics of tiles of neighbouring segments, a finish, and an application: three dispatches.
+    ColumnSplit,
+}
+
+impl Variant {
+    /// All variants.
+    pub const ALL: [Self; 6] = [
+        Self::Lane,
+        Self::Subgroup,
+        Self::Workgroup,
+        Self::Split,
+        Self::Column,
+        Self::ColumnSplit,
+    ];
+
+    /// The name used on command lines and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lane => "lane",
+            Self::Subgroup => "subgroup",
+            Self::Workgroup => "workgroup",
+            Self::Split => "split",
+            Self::Column => "column",
+            Self::ColumnSplit => "column-split",
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Variant {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|variant| variant.name() == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|variant| variant.name()).collect();
+                let message = format!("{name:?} is none of {}", names.join(", "));
+                Error::new(ErrorKind::Parameter, "variant", message)
+            })
+    }
+}
+
+/// The thresholds of one family of adapters. Plain data: it prints itself, and tests take their sizes from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tuning {
+    /// Widest unit of contiguous segments: 16 elements a load on software adapters, 4 on hardware.
+    pub widest_unit: u32,
+    /// Invocations of a workgroup where each works alone.
+    pub lane_workgroup: u32,
+    /// Longest segment, in units, that one invocation holds in registers.
+    pub short_row_units: u32,
+    /// Elements that an invocation takes as consecutive short segments.
+    pub short_row_elements: u32,
+    /// Fewest segments for which one invocation each fills the device.
+    pub lane_segments: u32,
+    /// Shortest run, in elements, that is worth following along a segment rather than across segments.
+    pub run_elements: u32,
+    /// Invocations of a workgroup that is divided among segments.
+    pub subgroup_workgroup: u32,
+    /// Units that an invocation of a resident segment holds at best, and at most.
+    pub resident_units: (u32, u32),
+    /// Invocations of a workgroup that shares one segment, at least and at most.
+    pub workgroup_lanes: (u32, u32),
+    /// Invocations that share a span when a segment is split.
+    pub split_lanes: u32,
+    /// Invocations that a split should put to work.
+    pub split_target: u32,
+    /// Fewest units of a span, per invocation.
+    pub split_units: u32,
+    /// Invocations that share a unit of columns.
+    pub column_lanes: u32,
+    /// Most parts of a segment that one invocation combines alone.
+    pub finish_parts: u32,
+}
+
+/// Loop iterations that an invocation may run through, over all its loops: llvmpipe stops at 65,535, silently.
+pub const MAX_TRIPS: u64 = 60_000;
+
+impl Tuning {
+    /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
+    pub const SOFTWARE: Self = Self {
+        widest_unit: 16,
+        lane_workgroup: 16,
+        short_row_units: 8,
+        short_row_elements: 2048,
+        lane_segments: 32,
+        run_elements: 16,
+        subgroup_workgroup: 64,
+        resident_units: (4, 16),
+        workgroup_lanes: (64, 256),
+        split_lanes: 1,
+        split_target: 256,
+        split_units: 32,
+        column_lanes: 1,
+        finish_parts: 1024,
+    };
+
+    /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
+    pub const HARDWARE: Self = Self {
+        widest_unit: 4,
+        lane_workgroup: 64,
+        short_row_units: 0,
+        short_row_elements: 0,
+        lane_segments: 1 << 16,
+        run_elements: 32,
+        subgroup_workgroup: 128,
+        resident_units: (4, 16),
+        workgroup_lanes: (64, 256),
+        split_lanes: 256,
+        split_target: 1 << 18,
+        split_units: 4,
+        column_lanes: 8,
+        finish_parts: 32,
+    };
+
+    /// The built-in table's row for a device.
+    pub fn for_traits(traits: &crate::DeviceTraits) -> &'static Self {
+        if traits.software {
+            &Self::SOFTWARE
+        } else {
+            &Self::HARDWARE
+        }
+    }
+}
