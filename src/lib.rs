@@ -4,16 +4,20 @@
 
 mod arguments;
 mod context;
+#[cfg(not(target_family = "wasm"))]
+pub mod cpu;
 mod error;
 pub mod geometry;
 pub mod plan;
 mod ranges;
 mod record;
+pub mod reference;
 pub mod shader;
 pub mod spec;
 mod statistics;
 mod traits;
 mod tuning;
+pub mod verify;
 
 pub use arguments::{Forward, View};
 pub use context::{AdapterOptions, Context};
@@ -21,7 +25,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use record::{Bound, Merge, MergePlan, Plan};
 pub use spec::{
     Affine, BatchNorm, DType, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization, OneValue,
-    Preset, RmsNorm, RunningVariance, ZScore,
+    Operation, Preset, RmsNorm, RunningVariance, ZScore,
 };
 pub use statistics::{Moments, Record};
 pub use traits::DeviceTraits;

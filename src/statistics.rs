@@ -20,6 +20,28 @@ pub struct Record {
 }
 
 impl Record {
+    /// The record of a mean and an rstd.
+    pub fn new(mean: f64, rstd: f64) -> Self {
+        // rstd of f32 data lies within 2^-128 and 2^160: this far into the f32 range either end is safe, and the
+        // mean of data that small or large is still in range.
+        const FAR: f64 = (1u128 << 64) as f64;
+        let scale = if !rstd.is_finite() || rstd == 0.0 || (rstd as f32).is_normal() {
+            1.0
+        } else if rstd > 1.0 {
+            FAR
+        } else {
+            1.0 / FAR
+        };
+        let mean = mean * scale;
+        let m = mean as f32;
+        Self {
+            m,
+            e: (mean - f64::from(m)) as f32,
+            r: (rstd / scale) as f32,
+            scale: scale as f32,
+        }
+    }
+
     /// The mean, to more than f32's digits.
     pub fn mean(&self) -> f64 {
         (f64::from(self.m) + f64::from(self.e)) / f64::from(self.scale)
@@ -66,5 +88,45 @@ impl Moments {
 
     fn finite(&self, value: f64) -> f64 {
         if self.exponent < 4096 { value } else { f64::NAN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_holds(mean: f64, rstd: f64, scale: f32) {
+        let record = Record::new(mean, rstd);
+        assert_eq!(record.scale, scale);
+        assert!(
+            (record.mean() - mean).abs() <= mean.abs() * 2f64.powi(-48),
+            "{record:?}"
+        );
+        assert!((record.rstd() - rstd).abs() <= rstd * 2f64.powi(-24), "{record:?}");
+    }
+
+    #[test]
+    fn mean_and_rstd_survive() {
+        let far = 2f32.powi(64);
+        assert_holds(1e6 + 1.0 / 3.0, 0.3, 1.0);
+        assert_holds(-1e30, 1e-30, 1.0);
+        assert_holds(3e38, 4e-39, 1.0 / far);
+        assert_holds(1e-40, 1e41, far);
+        assert_holds(0.0, 1e45, far);
+    }
+
+    #[test]
+    fn special_values_are_kept() {
+        assert_eq!(
+            Record::new(0.0, 0.0),
+            Record {
+                scale: 1.0,
+                ..Record::default()
+            }
+        );
+        assert_eq!(Record::new(1.0, f64::INFINITY).rstd(), f64::INFINITY);
+        let record = Record::new(f64::NAN, f64::NAN);
+        assert!(record.mean().is_nan() && record.rstd().is_nan());
     }
 }

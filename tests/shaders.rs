@@ -17,7 +17,14 @@ use wgnorm::{
 fn devices() -> Vec<DeviceTraits> {
     let mut devices = Vec::new();
     for software in [true, false] {
-        for subgroup_size in [None, Some((4, 4)), Some((8, 8)), Some((32, 32)), Some((8, 32)), Some((32, 64))] {
+        for subgroup_size in [
+            None,
+            Some((4, 4)),
+            Some((8, 8)),
+            Some((32, 32)),
+            Some((8, 32)),
+            Some((32, 64)),
+        ] {
             devices.push(DeviceTraits {
                 subgroup_size,
                 ..DeviceTraits::minimal(software)
@@ -43,17 +50,37 @@ fn operations() -> Vec<Operation> {
     ];
     for shape in shapes {
         for (weight, bias) in [(false, false), (true, false), (false, true), (true, true)] {
-            add(LayerNorm::new(shape).weight(weight).bias(bias).statistics(weight).operation());
-            add(RmsNorm::new(shape).axis(1).weight(weight).bias(bias).statistics(bias).operation());
+            add(LayerNorm::new(shape)
+                .weight(weight)
+                .bias(bias)
+                .statistics(weight)
+                .operation());
+            add(RmsNorm::new(shape)
+                .axis(1)
+                .weight(weight)
+                .bias(bias)
+                .statistics(bias)
+                .operation());
             for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
-                let batch = BatchNorm::new(shape).layout(layout).weight(weight).bias(bias).one_value(OneValue::Allow);
+                let batch = BatchNorm::new(shape)
+                    .layout(layout)
+                    .weight(weight)
+                    .bias(bias)
+                    .one_value(OneValue::Allow);
                 add(batch.operation());
                 add(batch.clone().statistics(true).update_running_statistics().operation());
                 add(batch.use_running_statistics().operation());
                 let instance = InstanceNorm::new(shape).layout(layout).weight(weight).bias(bias);
-                add(instance.one_value(OneValue::Allow).update_running_statistics().operation());
+                add(instance
+                    .one_value(OneValue::Allow)
+                    .update_running_statistics()
+                    .operation());
                 for affine in [Affine::PerChannel, Affine::PerGroup] {
-                    let channels = if layout == Layout::ChannelsFirst { shape[1] } else { shape[shape.len() - 1] };
+                    let channels = if layout == Layout::ChannelsFirst {
+                        shape[1]
+                    } else {
+                        shape[shape.len() - 1]
+                    };
                     let groups = if channels.is_multiple_of(2) { channels / 2 } else { 1 };
                     let group = GroupNorm::new(shape, groups).layout(layout).affine(affine);
                     add(group.weight(weight).bias(bias).operation());
@@ -133,7 +160,11 @@ fn every_composition_is_valid() {
         declared.sort();
         let mut expected = vec![0];
         expected.extend(header.bindings().iter().map(|binding| binding.slot.binding()));
-        assert_eq!(declared.iter().map(|b| b.binding).collect::<Vec<_>>(), expected, "{header:?}");
+        assert_eq!(
+            declared.iter().map(|b| b.binding).collect::<Vec<_>>(),
+            expected,
+            "{header:?}"
+        );
         let used = info.get_entry_point(0);
         for (handle, variable) in module.global_variables.iter() {
             assert!(!used[handle].is_empty(), "{header:?} does not use {:?}", variable.name);
@@ -169,14 +200,41 @@ fn parameters_match_the_shader() {
         panic!("Params is not a struct");
     };
     assert_eq!(*span as usize, size_of::<Params>());
-    let offset = |name: &str| members.iter().find(|m| m.name.as_deref() == Some(name)).map(|m| m.offset as usize);
+    let offset = |name: &str| {
+        members
+            .iter()
+            .find(|m| m.name.as_deref() == Some(name))
+            .map(|m| m.offset as usize)
+    };
     macro_rules! same {
         ($($field:ident),*) => {$(
             assert_eq!(offset(stringify!($field)), Some(offset_of!(Params, $field)), stringify!($field));
         )*};
     }
-    same!(kept, reduced, segments, units, run_units, step_x, step_weight, x_offset, y_shift, weight_offset);
-    same!(bias_shift, spans, span_units, parts, parts_group, parts_stride, count, instances, divisor, eps);
+    same!(
+        kept,
+        reduced,
+        segments,
+        units,
+        run_units,
+        step_x,
+        step_weight,
+        x_offset,
+        y_shift,
+        weight_offset
+    );
+    same!(
+        bias_shift,
+        spans,
+        span_units,
+        parts,
+        parts_group,
+        parts_stride,
+        count,
+        instances,
+        divisor,
+        eps
+    );
     same!(min_exponent, rate, unbias, zero);
     // All but the two padding words are compared.
     assert_eq!(members.len(), 24 + 2);

@@ -1,1 +1,88 @@
-fn main() {}
+//! The `wgnorm` program: normalizes tensor files on the GPU, verifies the kernels and measures them.
+
+mod bench;
+mod conformance;
+mod copy;
+mod cpu;
+mod demo;
+mod device;
+mod failure;
+mod files;
+mod info;
+mod manifest;
+mod norm;
+mod operation;
+mod outputs;
+mod plan;
+mod report;
+mod resident;
+mod timing;
+mod ulp;
+mod verify;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use device::DeviceArgs;
+use failure::{Failure, Result};
+use files::Output;
+
+/// Normalizes tensors on the GPU: batch, layer, RMS, instance and group norm, z-score.
+///
+/// Without a command: picks the adapter, verifies a few operations, shows a small benchmark. Exit codes: 0 success,
+/// 1 results differ from the reference, 2 wrong usage or input, 3 no adapter.
+#[derive(Parser)]
+#[command(name = "wgnorm", version, max_term_width = 120)]
+struct Cli {
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Writes the command's result to this file as JSON.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Normalizes a .npy or .safetensors tensor.
+    Norm(Box<norm::NormArgs>),
+    /// Checks every operation and kernel variant against a float64 reference, or runs a conformance directory.
+    Verify(verify::VerifyArgs),
+    /// Measures the GPU against the CPU and against a copy of the same bytes.
+    Bench(bench::BenchArgs),
+    /// Shows what would run for an operation and a shape.
+    Plan(plan::PlanArgs),
+    /// Lists adapters, their features and limits, and what the planner makes of them.
+    Info,
+}
+
+fn main() -> ExitCode {
+    // Drivers and wgpu warn about things that no caller can change; RUST_LOG shows them.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let json = cli.json.as_deref().map(Output::create).transpose()?;
+    match &cli.command {
+        Some(Command::Norm(args)) => norm::run(args, &cli.device, json),
+        Some(Command::Verify(args)) => verify::run(args, &cli.device, json),
+        Some(Command::Bench(args)) => bench::run(args, &cli.device, json),
+        Some(Command::Plan(args)) => plan::run(args, &cli.device, json),
+        Some(Command::Info) => info::run(&cli.device, json),
+        None if json.is_some() => Err(Failure::input("--json needs a command")),
+        None => demo::run(&cli.device),
+    }
+}

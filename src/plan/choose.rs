@@ -99,7 +99,7 @@ fn is_possible(
         Layout::new(
             &geometries.weighted,
             Traversal::Rows,
-            tuning.widest_unit.min(4),
+            tuning.widest_unit,
             geometries.has_affine,
             offsets,
         )

@@ -295,7 +295,7 @@ impl<'a> Planner<'a> {
         let layout = self.layout(
             &self.geometries.weighted,
             Traversal::Rows,
-            tuning.widest_unit.min(4),
+            tuning.widest_unit,
             self.geometries.has_affine,
         )?;
         let (lanes, workgroup, subgroup) = match variant {

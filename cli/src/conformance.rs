@@ -1,0 +1,154 @@
+//! `wgnorm verify --cases DIR`: a directory of golden cases.
+
+use std::path::Path;
+
+use wgnorm::Variant;
+use wgnorm::verify::{self, Case, Outcome};
+
+use crate::device::Device;
+use crate::failure::{Failure, Result};
+use crate::files::{Contents, Output};
+use crate::manifest::{Golden, Manifest, Tensors};
+use crate::outputs;
+use crate::report::{CaseReport, Report};
+use crate::verify::{Choice, VerifyArgs, progress, record_error, record_run};
+
+pub fn run(args: &VerifyArgs, directory: &Path, choice: Choice, device: &Device) -> Result<Report> {
+    let manifest = Manifest::read(directory)?;
+    if let Some(dump) = &args.dump {
+        std::fs::create_dir_all(dump)
+            .map_err(|error| Failure::Input(format!("cannot create {}: {error}", dump.display())))?;
+    }
+    let mut report = Report::new(device.describe());
+    for golden in progress(manifest.cases, |golden| golden.id.clone()) {
+        let run = Run {
+            golden: &golden,
+            tensors: golden.read(directory)?,
+            device,
+            args,
+        };
+        run.all(choice, &mut report)?;
+    }
+    let mut skipped: Vec<_> = report
+        .cases
+        .iter()
+        .filter_map(|case| Some((&case.op, case.reason.as_ref()?)))
+        .collect();
+    skipped.retain(|(_, reason)| reason.starts_with("not built yet"));
+    skipped.sort();
+    for group in skipped.chunk_by(|a, b| a == b) {
+        println!("skipped  {} of {} cases: {}", group[0].0, group.len(), group[0].1);
+    }
+    Ok(report)
+}
+
+struct Run<'a> {
+    golden: &'a Golden,
+    tensors: Tensors,
+    device: &'a Device,
+    args: &'a VerifyArgs,
+}
+
+impl Run<'_> {
+    fn entry(&self) -> CaseReport {
+        CaseReport::new(&self.golden.id, &self.golden.op)
+    }
+
+    fn all(&self, choice: Choice, report: &mut Report) -> Result<()> {
+        let Some(case) = self.golden.case(&self.tensors)? else {
+            let mut entry = self.entry();
+            for name in &self.golden.outputs {
+                entry.skipped_tensor(name);
+            }
+            entry.skip("not built yet: the operation");
+            report.push(entry);
+            return Ok(());
+        };
+        let variants = case
+            .operation()
+            .and_then(|operation| choice.variants(self.device, &operation));
+        let variants = match variants {
+            Ok(variants) => variants,
+            Err(error) => {
+                let mut entry = self.entry();
+                record_error(&mut entry, &error);
+                report.push(entry);
+                return Ok(());
+            }
+        };
+        if variants.is_empty() {
+            let mut entry = self.entry();
+            entry.skip("the variant cannot run this case");
+            report.push(entry);
+        }
+        for (i, &variant) in variants.iter().enumerate() {
+            let dump = self.args.dump.as_deref().filter(|_| i == 0);
+            report.push(self.one(&case, variant, dump)?);
+        }
+        Ok(())
+    }
+
+    fn one(&self, case: &Case, variant: Option<Variant>, dump: Option<&Path>) -> Result<CaseReport> {
+        let mut entry = self.entry();
+        entry.variant = variant.map(Variant::name);
+        let outcome = match self.device.run(case, variant) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                record_error(&mut entry, &error);
+                return Ok(entry);
+            }
+        };
+        record_run(&mut entry, self.device, case, &outcome);
+        for name in &self.golden.outputs {
+            match outputs::values(&outcome, name) {
+                Some(actual) => self.compare(&mut entry, case, name, &actual)?,
+                None => entry.skipped_tensor(name),
+            }
+        }
+        entry.settle();
+        if let Some(directory) = dump {
+            self.dump(directory, &outcome)?;
+        }
+        Ok(entry)
+    }
+
+    fn compare(&self, entry: &mut CaseReport, case: &Case, name: &str, actual: &[f64]) -> Result<()> {
+        let tolerance = self.golden.tolerance(name, self.args.tight)?;
+        let reference = &self.tensors[name];
+        let compare = |reference: &[f64]| verify::compare(actual.iter().copied(), reference, &tolerance);
+        let mut comparison = compare(reference);
+        if !comparison.passed
+            && self.golden.family == "denormal"
+            && let Some(flushed) = case.flushed()
+        {
+            // An adapter may read subnormals as zeros.
+            let other = outputs::reference(&flushed.expected(), name).map(compare);
+            comparison = other.filter(|other| other.passed).unwrap_or(comparison);
+        }
+        entry.compared(name, &comparison, &tolerance);
+        Ok(())
+    }
+
+    /// Writes what was computed under the case's tensor names: statistics in f64, since they are compared so.
+    fn dump(&self, directory: &Path, outcome: &Outcome) -> Result<()> {
+        let mut tensors = Vec::new();
+        for name in &self.golden.outputs {
+            let Some(values) = outputs::values(outcome, name) else {
+                continue;
+            };
+            let described = self.golden.shape(name)?;
+            // A wrong number of values has failed already; it is dumped as it is.
+            let shape = match described.iter().product::<usize>() == values.len() {
+                true => described.to_vec(),
+                false => vec![values.len()],
+            };
+            let contents = match name.as_str() {
+                "mean" | "rstd" => Contents::F64(values),
+                _ => Contents::F32(values.into_iter().map(|value| value as f32).collect()),
+            };
+            tensors.push((name.clone(), shape, contents));
+        }
+        let path = directory.join(format!("{}.safetensors", self.golden.id));
+        Output::create(&path)?.save_tensors(tensors)
+    }
+}

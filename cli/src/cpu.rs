@@ -1,0 +1,93 @@
+//! Cases on the library's CPU path.
+
+use wgnorm::cpu::{self, Args};
+use wgnorm::spec::{Operation, Source};
+use wgnorm::verify::{Case, Outcome};
+use wgnorm::{Record, Variant};
+
+/// The outputs of one run.
+pub struct Output {
+    pub y: Vec<f32>,
+    pub records: Vec<Record>,
+    pub running: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Output {
+    /// The outputs in the form that `verify::judge` takes.
+    pub fn outcome(self, variant: Option<Variant>, dispatches: usize, bits_stable: bool) -> Outcome {
+        let (running_mean, running_var) = self.running.unzip();
+        Outcome {
+            y: self.y,
+            records: self.records,
+            running_mean,
+            running_var,
+            variant,
+            dispatches,
+            bits_stable,
+        }
+    }
+
+    /// All outputs as bits, so that NaNs compare.
+    fn bits(&self) -> Vec<u32> {
+        let records: &[f32] = bytemuck::cast_slice(&self.records);
+        let running = self.running.iter().flat_map(|(mean, var)| mean.iter().chain(var));
+        (self.y.iter().chain(records).chain(running))
+            .map(|value| value.to_bits())
+            .collect()
+    }
+}
+
+/// The CPU's pass over a tensor, counted as a dispatch; there is none over an empty one.
+pub fn dispatches(case: &Case) -> usize {
+    usize::from(!case.x.is_empty())
+}
+
+/// Runs `operation` on the case's tensors, with every output filled with `poison` first.
+pub fn run(operation: &Operation, case: &Case, poison: f32) -> Result<Output, wgnorm::Error> {
+    let mut output = Output {
+        y: vec![poison; case.x.len()],
+        records: Vec::new(),
+        running: case.running.clone(),
+    };
+    if operation.statistics {
+        let record = Record {
+            m: poison,
+            e: poison,
+            r: poison,
+            scale: poison,
+        };
+        output.records = vec![record; segments(operation)];
+    }
+    let takes_running = operation.source == Source::Running || operation.running.is_some();
+    let (running_mean, running_var) = match &mut output.running {
+        Some((mean, var)) if takes_running => (Some(mean.as_mut_slice()), Some(var.as_mut_slice())),
+        _ => (None, None),
+    };
+    let args = Args {
+        weight: case.weight.as_deref(),
+        bias: case.bias.as_deref(),
+        running_mean,
+        running_var,
+        statistics: operation.statistics.then_some(output.records.as_mut_slice()),
+    };
+    cpu::forward(operation, &case.x, &mut output.y, args)?;
+    if case.x.is_empty() {
+        output.records.clear();
+    }
+    Ok(output)
+}
+
+/// Runs a case twice over different poisons, as `verify::run` does on a GPU.
+pub fn run_poisoned(case: &Case) -> Result<Outcome, wgnorm::Error> {
+    let operation = case.operation()?;
+    let first = run(&operation, case, f32::NAN)?;
+    let second = run(&operation, case, 1e30)?;
+    let bits_stable = first.bits() == second.bits();
+    Ok(first.outcome(None, dispatches(case), bits_stable))
+}
+
+/// Number of statistics records of an operation: the product of its kept extents.
+fn segments(operation: &Operation) -> usize {
+    let kept = operation.axes.iter().filter(|axis| !axis.reduced);
+    kept.map(|axis| axis.extent as usize).product()
+}

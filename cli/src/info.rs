@@ -1,0 +1,178 @@
+//! `wgnorm info`: adapters, and what the planner makes of the chosen one.
+
+use serde_json::{Value, json};
+use wgnorm::wgpu::{self, Features};
+use wgnorm::{Context, Plan};
+
+use crate::device::{Device, DeviceArgs, describe_adapter};
+use crate::failure::Result;
+use crate::files::Output;
+use crate::operation::{LayoutName, Op, Settings};
+use crate::plan::summary;
+use crate::report;
+
+/// Features that kernels or benchmarks make use of.
+const FEATURES: [(&str, Features); 4] = [
+    ("subgroups", Features::SUBGROUP),
+    ("shader-f16", Features::SHADER_F16),
+    ("timestamp queries", Features::TIMESTAMP_QUERY),
+    ("pipeline cache", Features::PIPELINE_CACHE),
+];
+
+pub fn run(device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    let adapters = adapters(device);
+    println!("adapters found: {}", adapters.len());
+    for adapter in &adapters {
+        print_adapter(adapter);
+    }
+    let opened = device.open()?;
+    println!("chosen: {}", opened.describe());
+    let mut plans = Value::Null;
+    if let Device::Gpu(context) = &opened {
+        println!("traits: {:#?}", context.traits());
+        plans = print_plans(context)?;
+    } else {
+        println!(
+            "threads: {}",
+            std::thread::available_parallelism().map_or(1, usize::from)
+        );
+    }
+    if let Some(json) = json {
+        json.save_json(&json!({
+            "adapters": adapters.iter().map(describe_json).collect::<Vec<_>>(),
+            "chosen": opened.describe(),
+            "plans": plans,
+        }))?;
+    }
+    Ok(())
+}
+
+fn adapters(device: &DeviceArgs) -> Vec<wgpu::Adapter> {
+    let backends = device.backend.bits();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    pollster::block_on(instance.enumerate_adapters(backends))
+}
+
+fn limits(adapter: &wgpu::Adapter) -> [(&'static str, u64); 6] {
+    let limits = adapter.limits();
+    [
+        ("buffer bytes", limits.max_buffer_size),
+        ("storage binding bytes", limits.max_storage_buffer_binding_size),
+        (
+            "storage buffers per stage",
+            limits.max_storage_buffers_per_shader_stage.into(),
+        ),
+        (
+            "workgroup memory bytes",
+            limits.max_compute_workgroup_storage_size.into(),
+        ),
+        (
+            "invocations per workgroup",
+            limits.max_compute_invocations_per_workgroup.into(),
+        ),
+        (
+            "workgroups per dimension",
+            limits.max_compute_workgroups_per_dimension.into(),
+        ),
+    ]
+}
+
+fn features(adapter: &wgpu::Adapter) -> Vec<&'static str> {
+    let present = adapter.features();
+    (FEATURES.iter().filter(|(_, feature)| present.contains(*feature)))
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+fn print_adapter(adapter: &wgpu::Adapter) {
+    let info = adapter.get_info();
+    println!("  {}, {:?}", describe_adapter(&info), info.device_type);
+    println!(
+        "    subgroup size {} to {}",
+        info.subgroup_min_size, info.subgroup_max_size
+    );
+    println!("    features: {}", features(adapter).join(", "));
+    for (name, value) in limits(adapter) {
+        println!("    {name}: {value}");
+    }
+}
+
+fn describe_json(adapter: &wgpu::Adapter) -> Value {
+    let info = adapter.get_info();
+    json!({
+        "name": info.name,
+        "backend": info.backend.to_string(),
+        "driver": info.driver,
+        "driver_info": info.driver_info,
+        "type": format!("{:?}", info.device_type),
+        "subgroup_size": [info.subgroup_min_size, info.subgroup_max_size],
+        "features": features(adapter),
+        "limits": limits(adapter).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+    })
+}
+
+fn print_plans(context: &Context) -> Result<Value> {
+    let nhwc = Settings {
+        layout: Some(LayoutName::Nhwc),
+        ..Settings::default()
+    };
+    let groups = Settings {
+        groups: Some(8),
+        ..Settings::default()
+    };
+    let typical: [(Op, &[usize], Settings); 7] = [
+        (Op::Layer, &[65536, 64], Settings::default()),
+        (Op::Layer, &[4096, 1024], Settings::default()),
+        (Op::Layer, &[16, 1 << 20], Settings::default()),
+        (Op::Group, &[8, 64, 64, 64], groups),
+        (Op::Batch, &[16, 64, 56, 56], Settings::default()),
+        (Op::Batch, &[16, 56, 56, 64], nhwc),
+        (Op::Zscore, &[1_000_000, 32], Settings::default()),
+    ];
+    let mut table = report::table(
+        &[
+            "operation",
+            "shape",
+            "variant",
+            "dispatches",
+            "workspace bytes",
+            "candidates",
+        ],
+        3,
+    );
+    let mut plans = Vec::new();
+    for (op, shape, settings) in typical {
+        let operation = settings.operation(op, shape)?;
+        let candidates = operation.candidates(context)?;
+        let extents: Vec<_> = shape.iter().map(usize::to_string).collect();
+        let (variant, dispatches, workspace) = match operation.plan(context) {
+            Ok(plan) => {
+                plans.push(json!({"op": operation.name, "shape": shape, "plan": summary(&plan)}));
+                columns(&plan)
+            }
+            Err(error) => (error.to_string(), String::new(), String::new()),
+        };
+        let names: Vec<_> = candidates.iter().map(|variant| variant.name()).collect();
+        table.add_row([
+            operation.name.to_owned(),
+            extents.join("x"),
+            variant,
+            dispatches,
+            workspace,
+            names.join(" "),
+        ]);
+    }
+    println!("{table}");
+    Ok(plans.into())
+}
+
+fn columns(plan: &Plan) -> (String, String, String) {
+    (
+        plan.variant().map_or("none", |variant| variant.name()).into(),
+        plan.dispatches().to_string(),
+        plan.workspace_size().to_string(),
+    )
+}

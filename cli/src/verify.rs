@@ -1,0 +1,201 @@
+//! `wgnorm verify`: every operation and candidate variant against the f64 oracle.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use indicatif::{ProgressBar, ProgressStyle};
+use wgnorm::verify::{self, Case, Outcome, Scale};
+use wgnorm::{Variant, spec::Operation};
+
+use crate::conformance;
+use crate::device::{Device, DeviceArgs};
+use crate::failure::{Failure, Result};
+use crate::files::Output;
+use crate::report::{self, CaseReport, Report};
+
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Runs every built-in case (minutes).
+    #[arg(long, conflicts_with_all = ["smoke", "cases"])]
+    full: bool,
+
+    /// Runs a few built-in cases (seconds).
+    #[arg(long, conflicts_with = "cases")]
+    smoke: bool,
+
+    /// Kernel variant to run, or `all` candidates. Default: all; with --cases, the planner's choice.
+    #[arg(long, value_name = "NAME|all", value_parser = variant_names())]
+    variant: Option<String>,
+
+    /// Runs the conformance cases of this directory (manifest.json and .safetensors files) instead.
+    #[arg(long, value_name = "DIR")]
+    pub cases: Option<PathBuf>,
+
+    /// Applies a case's tighter tolerances where it has them.
+    #[arg(long, requires = "cases")]
+    pub tight: bool,
+
+    /// Fails also when a case or tensor was skipped.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Writes computed outputs as OUTDIR/<id>.safetensors, those of the first variant that ran.
+    #[arg(long, value_name = "OUTDIR", requires = "cases")]
+    pub dump: Option<PathBuf>,
+}
+
+fn variant_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Variant::ALL.into_iter().map(Variant::name).chain(["all"]))
+}
+
+/// Which variants of a case to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    Planner,
+    One(Variant),
+    All,
+}
+
+impl Choice {
+    /// The variants to run `operation` with; empty if the chosen one is no candidate.
+    pub fn variants(self, device: &Device, operation: &Operation) -> Result<Vec<Option<Variant>>, wgnorm::Error> {
+        Ok(match self {
+            Self::Planner => vec![None],
+            Self::All => device.candidates(operation)?,
+            Self::One(variant) => (device.candidates(operation)?.into_iter())
+                .filter(|&candidate| candidate.is_none_or(|candidate| candidate == variant))
+                .collect(),
+        })
+    }
+}
+
+impl VerifyArgs {
+    pub fn choice(&self) -> Result<Choice> {
+        Ok(match self.variant.as_deref() {
+            Some("all") => Choice::All,
+            Some(name) => Choice::One(name.parse()?),
+            None if self.cases.is_some() => Choice::Planner,
+            None => Choice::All,
+        })
+    }
+}
+
+pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    let choice = args.choice()?;
+    let device = device.open()?;
+    let report = match &args.cases {
+        Some(directory) => conformance::run(args, directory, choice, &device)?,
+        None => {
+            let scale = match (args.full, args.smoke) {
+                (true, _) => Scale::Full,
+                (_, true) => Scale::Smoke,
+                _ => Scale::Quick,
+            };
+            let mut report = Report::new(device.describe());
+            for case in progress(verify::cases(scale), |case| case.id.clone()) {
+                run_case(&device, &case, choice, &mut report);
+            }
+            report
+        }
+    };
+    println!("{}", report.table());
+    println!("{}", report::TABLE_CAPTION);
+    report.print_summary();
+    if let Some(json) = json {
+        json.save_json(&report)?;
+    }
+    if report.failed > 0 {
+        return Err(Failure::Mismatch(format!("{} cases failed", report.failed)));
+    }
+    if args.strict && report.skipped + report.partial > 0 {
+        return Err(Failure::Mismatch(format!(
+            "{} cases were skipped and {} in part, which --strict refuses",
+            report.skipped, report.partial
+        )));
+    }
+    Ok(())
+}
+
+/// Runs a built-in case with every chosen variant.
+pub fn run_case(device: &Device, case: &Case, choice: Choice, report: &mut Report) {
+    let op = case.name();
+    let variants = case
+        .operation()
+        .and_then(|operation| choice.variants(device, &operation));
+    let variants = match variants {
+        Ok(variants) => variants,
+        Err(error) => {
+            let mut entry = CaseReport::new(&case.id, op);
+            record_error(&mut entry, &error);
+            return report.push(entry);
+        }
+    };
+    if variants.is_empty() {
+        let mut entry = CaseReport::new(&case.id, op);
+        entry.skip("the variant cannot run this case");
+        return report.push(entry);
+    }
+    for variant in variants {
+        let mut entry = CaseReport::new(&case.id, op);
+        entry.variant = variant.map(Variant::name);
+        match device.run(case, variant) {
+            Ok(outcome) => record_verdict(&mut entry, device, case, &outcome),
+            Err(error) => record_error(&mut entry, &error),
+        }
+        report.push(entry);
+    }
+}
+
+fn record_verdict(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
+    record_run(entry, device, case, outcome);
+    let verdict = verify::judge(case, outcome);
+    for tensor in &verdict.tensors {
+        entry.compared(tensor.name, &tensor.comparison, &tensor.tolerance);
+    }
+    for failure in verdict.failures {
+        entry.fail(failure);
+    }
+}
+
+/// Notes what ran, and what is wrong whatever the values are.
+pub fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
+    entry.variant = Some(device.variant_name(outcome.variant));
+    entry.dispatches = outcome.dispatches;
+    if !outcome.bits_stable {
+        entry.fail("results depend on what the outputs or the workspace held before");
+    }
+    if outcome.dispatches == 0 && !case.x.is_empty() {
+        entry.fail("nothing was dispatched");
+    }
+}
+
+/// What the device is too small for is skipped; any other error is a failure.
+pub fn record_error(entry: &mut CaseReport, error: &wgnorm::Error) {
+    if error.is_device_limitation() {
+        entry.skip(error.to_string());
+    } else {
+        entry.fail(error.to_string());
+    }
+}
+
+/// Iterates with a progress bar on a terminal, which names the item at work.
+pub fn progress<T>(items: Vec<T>, name: impl Fn(&T) -> String) -> impl Iterator<Item = T> {
+    // Hides itself where stderr is not a terminal.
+    let bar = ProgressBar::new(items.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    let mut items = items.into_iter();
+    std::iter::from_fn(move || match items.next() {
+        Some(item) => {
+            bar.set_message(name(&item));
+            bar.inc(1);
+            Some(item)
+        }
+        None => {
+            bar.finish_and_clear();
+            None
+        }
+    })
+}

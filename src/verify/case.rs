@@ -1,0 +1,254 @@
+//! A normalization with its inputs, and the builder call it stands for.
+
+use crate::error::{Result, bail};
+use crate::spec::{Operation, Source};
+use crate::{
+    Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization, OneValue, Preset,
+    RmsNorm, RunningVariance, ZScore,
+};
+
+/// One normalization with all its inputs.
+///
+/// Whether there is a weight, a bias or a pair of running statistics follows from the tensors that are given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Name in reports, unique within a run.
+    pub id: String,
+    /// The operation and its parameters.
+    pub norm: Norm,
+    /// Shape of x, in memory order.
+    pub shape: Vec<usize>,
+    /// Where the channel axis lies; only batch, instance and group norm look at it.
+    pub layout: Layout,
+    /// Conventions of eps and momentum.
+    pub preset: Preset,
+    /// Explicit eps; the preset's when `None`.
+    pub eps: Option<f32>,
+    /// The input, dense and row-major.
+    pub x: Vec<f32>,
+    /// The weight, if any.
+    pub weight: Option<Vec<f32>>,
+    /// The bias, if any.
+    pub bias: Option<Vec<f32>>,
+    /// Running mean and variance before the call, one value per channel.
+    pub running: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// The operation of a [`Case`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Norm {
+    /// [`LayerNorm`] over `axis` and all axes after it.
+    Layer {
+        /// First normalized axis.
+        axis: usize,
+    },
+    /// [`RmsNorm`] over `axis` and all axes after it.
+    Rms {
+        /// First normalized axis.
+        axis: usize,
+    },
+    /// [`BatchNorm`].
+    Batch(Running),
+    /// [`InstanceNorm`].
+    Instance(Running),
+    /// [`GroupNorm`].
+    Group {
+        /// Number of groups.
+        groups: usize,
+        /// What weight and bias are indexed by.
+        affine: Affine,
+    },
+    /// [`ZScore`] over `axes`.
+    ZScore {
+        /// Reduced axes.
+        axes: Vec<usize>,
+        /// Degrees of freedom taken from the divisor.
+        ddof: u32,
+    },
+    /// [`MeanVarianceNorm`] over `axes`.
+    MeanVariance {
+        /// Reduced axes.
+        axes: Vec<usize>,
+    },
+}
+
+/// What a batch or instance norm does with running statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Running {
+    /// Normalizes with them (evaluation).
+    pub use_running: bool,
+    /// Updates them (training).
+    pub update: Option<Update>,
+}
+
+/// How running statistics are updated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// In the convention of the case's preset.
+    pub momentum: f32,
+    /// Which batch variance enters; the preset's when `None`.
+    pub variance: Option<RunningVariance>,
+}
+
+impl Norm {
+    /// The running statistics' part, for the operations that have one.
+    pub fn running(&self) -> Option<&Running> {
+        match self {
+            Self::Batch(running) | Self::Instance(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    /// True if y is computed with running statistics, so that the call takes none of its own.
+    pub fn uses_running(&self) -> bool {
+        self.running().is_some_and(|running| running.use_running)
+    }
+}
+
+/// The settings that every builder has, from a case.
+macro_rules! with_common {
+    ($builder:expr, $case:expr) => {{
+        let builder = $builder
+            .preset($case.preset)
+            .weight($case.weight.is_some())
+            .bias($case.bias.is_some())
+            .statistics(!$case.norm.uses_running());
+        match $case.eps {
+            Some(eps) => builder.eps(eps),
+            None => builder,
+        }
+    }};
+}
+
+/// The settings that batch and instance norm share, from a case.
+macro_rules! with_channels {
+    ($builder:expr, $case:expr, $running:expr) => {{
+        let mut builder = with_common!($builder, $case)
+            .layout($case.layout)
+            .one_value(OneValue::Allow);
+        if $running.use_running {
+            builder = builder.use_running_statistics();
+        }
+        if let Some(update) = $running.update {
+            builder = builder.update_running_statistics().momentum(update.momentum);
+            if let Some(variance) = update.variance {
+                builder = builder.running_variance(variance);
+            }
+        }
+        builder.operation()
+    }};
+}
+
+impl Case {
+    /// The operation's name: `"layer_norm"`.
+    pub fn name(&self) -> &'static str {
+        match self.norm {
+            Norm::Layer { .. } => "layer_norm",
+            Norm::Rms { .. } => "rms_norm",
+            Norm::Batch(_) => "batch_norm",
+            Norm::Instance(_) => "instance_norm",
+            Norm::Group { .. } => "group_norm",
+            Norm::ZScore { .. } => "z_score",
+            Norm::MeanVariance { .. } => "mean_variance_norm",
+        }
+    }
+
+    /// Number of channels, for the operations that have them.
+    pub fn channels(&self) -> Option<usize> {
+        match self.norm {
+            Norm::Batch(_) | Norm::Instance(_) | Norm::Group { .. } => match self.layout {
+                Layout::ChannelsFirst => self.shape.get(1).copied(),
+                Layout::ChannelsLast => self.shape.last().copied(),
+            },
+            _ => None,
+        }
+    }
+
+    /// The checked operation, with statistics as an output unless running ones are used and with one value per
+    /// channel allowed.
+    ///
+    /// # Errors
+    /// Those of the builder; [`ErrorKind::Size`](crate::ErrorKind::Size) where a tensor does not have the
+    /// length that the operation implies, [`ErrorKind::Argument`](crate::ErrorKind::Argument) where running
+    /// statistics are missing.
+    pub fn operation(&self) -> Result<Operation> {
+        let shape = &self.shape;
+        let operation = match &self.norm {
+            &Norm::Layer { axis } => with_common!(LayerNorm::new(shape).axis(signed(axis)), self).operation(),
+            &Norm::Rms { axis } => with_common!(RmsNorm::new(shape).axis(signed(axis)), self).operation(),
+            Norm::Batch(running) => with_channels!(BatchNorm::new(shape), self, running),
+            Norm::Instance(running) => with_channels!(InstanceNorm::new(shape), self, running),
+            &Norm::Group { groups, affine } => {
+                let builder = GroupNorm::new(shape, groups).layout(self.layout).affine(affine);
+                with_common!(builder, self).operation()
+            }
+            Norm::ZScore { axes, ddof } => {
+                with_common!(ZScore::new(shape, &signed_all(axes)).ddof(*ddof), self).operation()
+            }
+            Norm::MeanVariance { axes } => {
+                with_common!(MeanVarianceNorm::new(shape, &signed_all(axes)), self).operation()
+            }
+        }?;
+        self.check_lengths(&operation)?;
+        Ok(operation)
+    }
+
+    fn check_lengths(&self, operation: &Operation) -> Result<()> {
+        let weight_len = operation.weight_len as usize;
+        check_length("x", self.x.len(), self.shape.iter().product())?;
+        for (name, tensor) in [("weight", &self.weight), ("bias", &self.bias)] {
+            if let Some(tensor) = tensor {
+                check_length(name, tensor.len(), weight_len)?;
+            }
+        }
+        let channels = self.channels().unwrap_or(0);
+        match &self.running {
+            Some((mean, var)) => {
+                check_length("running_mean", mean.len(), channels)?;
+                check_length("running_var", var.len(), channels)
+            }
+            None if operation.source == Source::Running || operation.running.is_some() => {
+                bail!(Argument, "running_mean", "is missing, the case uses or updates it")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The case with subnormal inputs replaced by zeros of their sign; `None` if it has no subnormals.
+    ///
+    /// WGSL lets an adapter flush subnormals, so a result is right if it is right for either.
+    pub fn flushed(&self) -> Option<Self> {
+        let mut flushed = self.clone();
+        let running = flushed.running.as_mut().map(|(mean, var)| [mean, var]);
+        let tensors = [Some(&mut flushed.x), flushed.weight.as_mut(), flushed.bias.as_mut()];
+        let mut found = false;
+        for value in tensors
+            .into_iter()
+            .flatten()
+            .chain(running.into_iter().flatten())
+            .flatten()
+        {
+            if value.is_subnormal() {
+                *value = 0f32.copysign(*value);
+                found = true;
+            }
+        }
+        found.then_some(flushed)
+    }
+}
+
+fn check_length(argument: &'static str, actual: usize, needed: usize) -> Result<()> {
+    if actual != needed {
+        bail!(Size, argument, "has {actual} elements, {needed} are needed");
+    }
+    Ok(())
+}
+
+/// An axis as the builders take it. One that does not fit is out of range, and is refused as such.
+fn signed(axis: usize) -> isize {
+    isize::try_from(axis).unwrap_or(isize::MAX)
+}
+
+fn signed_all(axes: &[usize]) -> Vec<isize> {
+    axes.iter().copied().map(signed).collect()
+}

@@ -1,0 +1,250 @@
+//! Bad input has an error of its own, and nothing is recorded or written.
+
+use wgnorm::ErrorKind::{self, *};
+use wgnorm::verify::transfer::{create, download, upload};
+use wgnorm::{
+    BatchNorm, Error, Forward, GroupNorm, LayerNorm, Normalization, OneValue, Plan, Preset, RmsNorm, Variant, View,
+    ZScore, wgpu,
+};
+
+use super::common::context;
+
+#[track_caller]
+fn assert_refused<T>(result: Result<T, Error>, kind: ErrorKind, argument: &str) {
+    match result {
+        Ok(_) => panic!("{kind:?} of {argument} was accepted"),
+        Err(error) => {
+            assert_eq!((error.kind(), error.argument()), (kind, argument), "{error}");
+            assert!(error.to_string().starts_with(argument), "{error}");
+        }
+    }
+}
+
+#[test]
+fn shapes() {
+    let layer = |shape: &[usize]| LayerNorm::new(shape).operation();
+    assert_refused(layer(&[1 << 16, 1 << 16]), Overflow, "shape");
+    assert_refused(layer(&[usize::MAX, 2]), Overflow, "shape");
+    assert_refused(layer(&[0, usize::MAX]), Overflow, "shape");
+    assert_refused(layer(&[]), Shape, "shape");
+    assert_refused(layer(&[1; 9]), Shape, "shape");
+    assert_refused(BatchNorm::new(&[5]).operation(), Shape, "shape");
+    assert_refused(BatchNorm::new(&[1, 5]).operation(), Shape, "shape");
+    assert!(BatchNorm::new(&[1, 5]).one_value(OneValue::Allow).operation().is_ok());
+    for groups in [0, 4, 7, usize::MAX] {
+        assert_refused(GroupNorm::new(&[2, 6], groups).operation(), Shape, "groups");
+    }
+}
+
+#[test]
+fn axes() {
+    for axis in [2, -3, isize::MIN, isize::MAX] {
+        assert_refused(LayerNorm::new(&[2, 3]).axis(axis).operation(), Shape, "axis");
+        assert_refused(RmsNorm::new(&[2, 3]).axis(axis).operation(), Shape, "axis");
+        assert_refused(ZScore::new(&[2, 3], &[0, axis]).operation(), Shape, "axis");
+    }
+    assert_refused(ZScore::new(&[2, 3], &[1, 1]).operation(), Shape, "axis");
+    assert_refused(ZScore::new(&[2, 3], &[1, -1]).operation(), Shape, "axis");
+}
+
+#[test]
+fn parameters() {
+    for eps in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        assert_refused(LayerNorm::new(&[2, 3]).eps(eps).operation(), Parameter, "eps");
+    }
+    let negative = |preset| LayerNorm::new(&[2, 3]).preset(preset).eps(-1.0).operation();
+    assert!(negative(Preset::PyTorch).is_ok());
+    assert_refused(negative(Preset::Onnx), Parameter, "eps");
+    let batch = || BatchNorm::new(&[2, 3]).update_running_statistics();
+    assert_refused(batch().momentum(f32::NAN).operation(), Parameter, "momentum");
+    let both = batch().use_running_statistics().operation();
+    assert_refused(both, Parameter, "update_running_statistics");
+    assert_refused(ZScore::new(&[2, 3], &[0]).ddof(2).operation(), Parameter, "ddof");
+}
+
+#[test]
+fn variants_that_cannot_run() {
+    let context = context();
+    let builder = LayerNorm::new(&[2, 300]);
+    let candidates = builder.candidates(context).unwrap();
+    for variant in Variant::ALL {
+        let planned = builder.clone().variant(variant).plan(context);
+        match candidates.contains(&variant) {
+            true => assert_eq!(planned.unwrap().variant(), Some(variant)),
+            false => assert_refused(planned, ErrorKind::Variant, "variant"),
+        }
+    }
+}
+
+#[test]
+fn limits() {
+    let rows = LayerNorm::new(&[1000, 64]);
+    let with = |change: fn(&mut wgnorm::DeviceTraits)| {
+        let mut traits = *context().traits();
+        change(&mut traits);
+        context().with_traits(traits)
+    };
+    let narrow = with(|traits| traits.binding_size = 1024);
+    let plan = rows.plan(&narrow).unwrap();
+    let buffers = Buffers::new(1000 * 64, 64);
+    assert_refused(plan.bind(&buffers.args()), Limit, "x");
+    let few_workgroups = with(|traits| traits.workgroups_per_dimension = 2);
+    let forced = rows.clone().variant(Variant::Workgroup).plan(&few_workgroups);
+    assert_refused(forced, Limit, "shape");
+    let few_bindings = with(|traits| traits.storage_buffers = 2);
+    assert_refused(rows.plan(&few_bindings), Limit, "device");
+}
+
+/// Buffers of the arguments of a layer norm.
+struct Buffers {
+    x: wgpu::Buffer,
+    y: wgpu::Buffer,
+    weight: wgpu::Buffer,
+    bias: wgpu::Buffer,
+}
+
+impl Buffers {
+    fn new(elements: usize, parameters: usize) -> Self {
+        let buffer = |name, len| upload(context(), name, &vec![1f32; len]);
+        Self {
+            x: buffer("x", elements),
+            y: buffer("y", elements),
+            weight: buffer("weight", parameters),
+            bias: buffer("bias", parameters),
+        }
+    }
+
+    fn args(&self) -> Forward<'_> {
+        Forward::new(&self.x, &self.y).weight(&self.weight).bias(&self.bias)
+    }
+}
+
+fn with_x<'a>(mut args: Forward<'a>, x: impl Into<View<'a>>) -> Forward<'a> {
+    args.x = x.into();
+    args
+}
+
+fn with_y<'a>(mut args: Forward<'a>, y: impl Into<View<'a>>) -> Forward<'a> {
+    args.y = y.into();
+    args
+}
+
+fn plan() -> Plan {
+    // A variant that needs no workspace.
+    LayerNorm::new(&[4, 64]).variant(Variant::Lane).plan(context()).unwrap()
+}
+
+#[test]
+fn missing_and_surplus_arguments() {
+    let (plan, buffers) = (plan(), Buffers::new(256, 64));
+    let bare = Forward::new(&buffers.x, &buffers.y);
+    assert_refused(plan.bind(&bare), Argument, "weight");
+    assert_refused(plan.bind(&bare.weight(&buffers.weight)), Argument, "bias");
+    assert_refused(
+        plan.bind(&buffers.args().statistics(&buffers.x)),
+        Argument,
+        "statistics",
+    );
+    let running = buffers.args().running(&buffers.bias, &buffers.bias);
+    assert_refused(plan.bind(&running), Argument, "running_mean");
+    let split = LayerNorm::new(&[4, 64])
+        .variant(Variant::Split)
+        .plan(context())
+        .unwrap();
+    assert!(split.workspace_size() > 0);
+    assert_refused(split.bind(&buffers.args()), Argument, "workspace");
+    let short = create(context(), "workspace", 0);
+    assert!(short.size() < split.workspace_size());
+    assert_refused(split.bind(&buffers.args().workspace(&short)), Size, "workspace");
+}
+
+#[test]
+fn sizes_and_offsets() {
+    let (plan, buffers, short) = (plan(), Buffers::new(256, 64), Buffers::new(255, 63));
+    let args = buffers.args();
+    plan.bind(&args).unwrap();
+    let cases = [
+        (with_x(args, &short.x), "x"),
+        (with_y(args, &short.y), "y"),
+        (args.weight(&short.weight), "weight"),
+        (args.bias(&short.bias), "bias"),
+        (with_x(args, View::new(&buffers.x).offset(1)), "x"),
+    ];
+    for (args, argument) in cases {
+        assert_refused(plan.bind(&args), Size, argument);
+    }
+    let beyond = View {
+        buffer: &buffers.y,
+        offset: u64::MAX,
+    };
+    assert_refused(plan.bind(&with_y(args, beyond)), Overflow, "y");
+}
+
+#[test]
+fn usages() {
+    let buffers = Buffers::new(256, 64);
+    let unbindable = context().device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 1024,
+        usage: wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let args = buffers.args();
+    assert_refused(plan().bind(&with_x(args, &unbindable)), Usage, "x");
+    assert_refused(plan().bind(&with_y(args, &unbindable)), Usage, "y");
+    assert_refused(plan().bind(&args.weight(&unbindable)), Usage, "weight");
+}
+
+#[test]
+fn overlaps_and_alignment() {
+    let buffers = Buffers::new(1024, 64);
+    let builder = LayerNorm::new(&[4, 64]).variant(Variant::Lane).statistics(true);
+    // The alignment that every device grants; many grant less.
+    let mut traits = *context().traits();
+    traits.storage_alignment = 256;
+    let statistics = builder.plan(&context().with_traits(traits)).unwrap();
+    let at = |offset| View::new(&buffers.x).offset(offset);
+    let args = Forward::new(at(0), at(256)).weight(&buffers.weight).bias(&buffers.bias);
+    let records = args.statistics(at(512));
+    statistics.bind(&records).unwrap();
+    assert_refused(statistics.bind(&args.statistics(at(513))), Alignment, "statistics");
+    assert_refused(statistics.bind(&args.statistics(at(448))), Overlap, "statistics");
+    for offset in [1, 64, 255] {
+        assert_refused(statistics.bind(&with_y(records, at(offset))), Overlap, "y");
+    }
+    assert_refused(statistics.bind(&records.weight(at(256))), Overlap, "weight");
+    // Records end at word 528; the weight would begin within the same 256 bytes.
+    assert_refused(statistics.bind(&records.weight(at(530))), Overlap, "statistics");
+    statistics.bind(&records.weight(at(576))).unwrap();
+}
+
+#[test]
+fn outer_extents() {
+    let buffers = Buffers::new(256, 64);
+    assert_refused(plan().bind(&buffers.args().outer_extent(5)), Size, "x");
+    assert_refused(
+        plan().bind(&buffers.args().outer_extent(1 << 30)),
+        Overflow,
+        "outer_extent",
+    );
+    let whole = LayerNorm::new(&[4, 16])
+        .axis(0)
+        .variant(Variant::Lane)
+        .plan(context())
+        .unwrap();
+    assert_refused(whole.bind(&buffers.args().outer_extent(2)), Shape, "outer_extent");
+}
+
+#[test]
+fn nothing_is_recorded_after_an_error() {
+    let (plan, buffers, short) = (plan(), Buffers::new(256, 64), Buffers::new(256, 63));
+    let mut encoder = context().device().create_command_encoder(&Default::default());
+    assert_refused(
+        plan.forward(&mut encoder, &buffers.args().bias(&short.bias)),
+        Size,
+        "bias",
+    );
+    context().queue().submit([encoder.finish()]);
+    let y: Vec<f32> = pollster::block_on(download(context(), &buffers.y, 0..256)).unwrap();
+    assert_eq!(y, [1.0; 256]);
+}
