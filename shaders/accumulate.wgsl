@@ -1,7 +1,7 @@
 // The moments of `units` units of a segment, STRIDE apart, in one read:
 //   chunks of CHUNK units about a pivot k (the mean so far); s = sum(x - k), q = sum((x - k)^2)
-// Chunks are combined sixteen at a time and those groups then, so that rounding grows with the square root of
-// their number at most. A chunk whose sums are out of the ordinary is read again with x times a power of two.
+// Chunks are combined GROUP at a time and those groups then, so that few roundings follow each other. A chunk is
+// read again where its sums are out of the ordinary, or its pivot is not: see accumulate_again.
 
 fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
     var outer = identity();
@@ -12,7 +12,7 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
     var c = cursor_at(at, start);
     var pivot = Real(0.0);
     if (CENTERED) {
-        pivot = unit_mean(load(c.x));
+        pivot = first_pivot(at, c, min(units, PIVOT));
     }
     var chunks = 0u;
     var done = 0u;
@@ -25,12 +25,13 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
             absorb(load(c.x), pivot, &s, &q);
             c = advance(c, at);
         }
-        let squares = total(q);
+        let count = size * PER_UNIT;
         var chunk: Moments;
-        if (is_extreme(pivot, squares)) {
-            chunk = accumulate_scaled(at, first, size);
+        // Only the first pivot can be far off; a later one, compared with all that it is the mean of, cannot.
+        if (is_extreme(pivot, total(q)) || (done == 0u && is_off_center(total(s), total(q), count))) {
+            chunk = accumulate_again(at, first, size);
         } else {
-            chunk = moments_about(pivot, total(s), squares, size * PER_UNIT, Ints(0));
+            chunk = moments_about(pivot, total(s), total(q), count, Ints(0));
         }
         inner = combine(inner, chunk);
         if (CENTERED) {
@@ -47,8 +48,25 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
     return combine(outer, inner);
 }
 
-// A chunk whose squares overflow or vanish in f32, or that holds a NaN or an infinity.
-fn accumulate_scaled(at: Segment, first: Cursor, units: u32) -> Moments {
+// The mean of the first few elements.
+fn first_pivot(at: Segment, start: Cursor, units: u32) -> Real {
+    let first = unit_mean(load(start.x));
+    if (PIVOT == 1u) {
+        return first;
+    }
+    var c = start;
+    var s = Sum(0.0);
+    var q = Sum(0.0);
+    for (var i = 0u; i < units; i++) {
+        absorb(load(c.x), first, &s, &q);
+        c = advance(c, at);
+    }
+    return opaque(first + total(s) / f32(units * PER_UNIT));
+}
+
+// A chunk whose squares overflow or vanish in f32, that holds a NaN or an infinity, or whose first elements do not
+// represent it: x is scaled by a power of two if need be, and the pivot is the mean itself. Three reads.
+fn accumulate_again(at: Segment, first: Cursor, units: u32) -> Moments {
     var largest = Bits(0u);
     var c = first;
     for (var i = 0u; i < units; i++) {
@@ -56,22 +74,29 @@ fn accumulate_scaled(at: Segment, first: Cursor, units: u32) -> Moments {
         c = advance(c, at);
     }
     let exponent = exponent_of(largest);
-    let scale = select(power_of_two(-clamp(exponent, Ints(-126), Ints(126))), Real(0.0), exponent >= Ints(INFINITE));
+    let scale = scale_of(exponent);
     var pivot = Real(0.0);
     if (CENTERED) {
         pivot = unit_mean(load(first.x) * scale);
+        let sums = scaled_sums(at, first, units, scale, pivot);
+        pivot = opaque(pivot + sums.s / f32(units * PER_UNIT));
     }
-    c = first;
+    let sums = scaled_sums(at, first, units, scale, pivot);
+    return moments_of_scaled(pivot, sums.s, sums.q, units * PER_UNIT, exponent);
+}
+
+struct Sums {
+    s: Real,
+    q: Real,
+}
+
+fn scaled_sums(at: Segment, first: Cursor, units: u32, scale: Real, pivot: Real) -> Sums {
     var s = Sum(0.0);
     var q = Sum(0.0);
+    var c = first;
     for (var i = 0u; i < units; i++) {
         absorb(load(c.x) * scale, pivot, &s, &q);
         c = advance(c, at);
     }
-    var t = moments_about(pivot, total(s), total(q), units * PER_UNIT, exponent);
-    let special = exponent >= Ints(INFINITE);
-    t.m = select(t.m, Real(0.0), special);
-    t.e = select(t.e, Real(0.0), special);
-    t.m2 = select(t.m2, Real(0.0), special);
-    return t;
+    return Sums(total(s), total(q));
 }

@@ -22,11 +22,9 @@ fn main(
     let at = segment_at(min(index, p.segments - 1u));
     let units = lane_share(p.units, lane);
     let t = tree(accumulate(at, lane, units), invocation);
-    if (present && lane == 0u) {
-        normalizers[column] = settle(t, at.record);
+    if (lane == 0u) {
+        normalizers[column] = settle(t, at.record, present);
     }
     workgroupBarrier();
-    if (present) {
-        normalize(at, normalizers[column], lane, units);
-    }
+    normalize(at, normalizers[column], lane, units, present);
 }

@@ -74,11 +74,33 @@ fn is_extreme(k: Real, q: Real) -> bool {
     return any(((sum < Bits(Q_LOW)) & !constant) | (sum > Bits(Q_HIGH)) | (size > Bits(K_HIGH)));
 }
 
-// The exponent for values whose largest magnitude has these bits.
+// True where the pivot of a chunk is more than a standard deviation from its mean, so that the squares about it
+// have lost digits of those about the mean.
+fn is_off_center(s: Real, q: Real, count: u32) -> bool {
+    return CENTERED && any(s * s > q * (0.5 * f32(count)));
+}
+
+// The exponent for values whose largest magnitude has these bits: 0 for ordinary values.
 fn exponent_of(largest: Bits) -> Ints {
     let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(126));
+    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(K_HIGH));
     let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
-    return select(select(exponent, Ints(NOTHING), largest == Bits(0u)), special, largest >= Bits(INFINITY));
+    let finite = select(select(exponent, Ints(0), ordinary), Ints(NOTHING), largest == Bits(0u));
+    return select(finite, special, largest >= Bits(INFINITY));
+}
+
+// What values of that exponent are multiplied by: 1 where there is nothing to scale, or no sense in it.
+fn scale_of(exponent: Ints) -> Real {
+    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(126));
+    return power_of_two(select(Ints(0), -exponent, inside));
+}
+
+// As moments_about, for values that were scaled by 2^-exponent. NaN and infinities leave only the exponent.
+fn moments_of_scaled(k: Real, s: Real, q: Real, count: u32, exponent: Ints) -> Moments {
+    let t = moments_about(k, s, q, count, exponent);
+    let special = exponent >= Ints(INFINITE);
+    let zero = Real(0.0);
+    return Moments(select(t.m, zero, special), select(t.e, zero, special), select(t.m2, zero, special), exponent, count);
 }
 
 // The mean in the units of x, as a pivot: any number near it will do.

@@ -1,6 +1,7 @@
-// Writes `units` units of a segment, STRIDE apart: y = ((x * scale - m) * r + c) * weight + bias.
+// Writes `units` units of a segment, STRIDE apart: y = ((x * scale - m) * r + c) * weight + bias. Invocations that
+// are not `present` go along without writing, so that control flow is uniform.
 
-fn normalize(at: Segment, n: Normalizer, start: u32, units: u32) {
+fn normalize(at: Segment, n: Normalizer, start: u32, units: u32, present: bool) {
     if (units == 0u) {
         return;
     }
@@ -12,7 +13,10 @@ fn normalize(at: Segment, n: Normalizer, start: u32, units: u32) {
             w = weight_at(c.weight);
             b = bias_at(c.weight);
         }
-        store(c.x, affine(center_and_scale(load(c.x), n), w, b));
+        let y = affine(center_and_scale(load(c.x), n), w, b);
+        if (present) {
+            store(c.x, y);
+        }
         c = advance(c, at);
     }
 }

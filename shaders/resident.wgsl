@@ -23,9 +23,8 @@ fn resident(workgroup: u32, place: Place) {
         }
     }
     largest = reduce_max(largest, place);
-    let ordinary = largest >= K_LOW && largest <= K_HIGH;
-    let exponent = select(exponent_of(largest), 0, ordinary);
-    let scale = select(1.0, scalar_power_of_two(-clamp(exponent, -126, 126)), !ordinary && exponent < INFINITE);
+    let exponent = exponent_of(largest);
+    let scale = scale_of(exponent);
 
     var pivot = 0.0;
     if (CENTERED) {
@@ -47,17 +46,8 @@ fn resident(workgroup: u32, place: Place) {
         }
     }
     let sums = reduce_sum(vec2(total(s), total(q)), place);
-    var t = moments_about(pivot, sums.x, sums.y, p.count, exponent);
-    if (exponent >= INFINITE) {
-        t = Moments(0.0, 0.0, 0.0, exponent, p.count);
-    }
-
-    var n: Normalizer;
-    if (present && place.lane == 0u) {
-        n = settle(t, at.record);
-    } else {
-        n = normalizer_of(record_of(Single(t.m, t.e, t.m2, t.exponent, t.count)));
-    }
+    let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, exponent);
+    let n = settle(t, at.record, present && place.lane == 0u);
     if (present) {
         c = cursor_at(at, min(place.lane, p.units - 1u));
         for (var i = 0u; i < UNITS; i++) {

@@ -4,20 +4,23 @@ fn component(t: Moments, i: u32) -> Single {
     return Single(t.m[i], t.e[i], t.m2[i], t.exponent[i], t.count);
 }
 
-fn settle_one(t: Moments, i: u32, index: u32) -> vec4<f32> {
+fn settle_one(t: Moments, i: u32, index: u32, writes: bool) -> vec4<f32> {
     let single = component(t, i);
-    emit_moments(index + i, single);
     let record = record_of(single);
-    emit_record(index + i, record);
+    if (writes) {
+        emit_moments(index + i, single);
+        emit_record(index + i, record);
+    }
     return record;
 }
 
-fn settle(t: Moments, index: u32) -> Normalizer {
+// `writes`: whether this invocation is the one that writes what it settles.
+fn settle(t: Moments, index: u32, writes: bool) -> Normalizer {
     return normalizer_from(
-        settle_one(t, 0u, index),
-        settle_one(t, 1u, index),
-        settle_one(t, 2u, index),
-        settle_one(t, 3u, index),
+        settle_one(t, 0u, index, writes),
+        settle_one(t, 1u, index, writes),
+        settle_one(t, 2u, index, writes),
+        settle_one(t, 3u, index, writes),
     );
 }
 

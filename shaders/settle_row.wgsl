@@ -1,10 +1,13 @@
 // One segment per invocation: from its moments to its record and its normalizer.
 
-fn settle(t: Moments, index: u32) -> Normalizer {
+// `writes`: whether this invocation is the one that writes what it settles.
+fn settle(t: Moments, index: u32, writes: bool) -> Normalizer {
     let single = Single(t.m, t.e, t.m2, t.exponent, t.count);
-    emit_moments(index, single);
     let record = record_of(single);
-    emit_record(index, record);
+    if (writes) {
+        emit_moments(index, single);
+        emit_record(index, record);
+    }
     return normalizer_of(record);
 }
 

@@ -1,46 +1,41 @@
 // Normalization of short contiguous segments, ROWS consecutive ones per invocation, each held in registers.
 //   y = (x - mean) / sqrt(var + eps) * weight + bias
 // A segment is UNITS units and one chunk: it is read once and written once, and an invocation's segments follow
-// each other in memory, as caches and prefetchers like it. No barriers.
-// Chosen when: software adapters, segments of at most a few units; see tuning.rs.
+// each other in memory, as caches and prefetchers like it. Invocations beyond the last segment go along with it and
+// write nothing. No barriers. Chosen when: software adapters, segments of at most a few units; see tuning.rs.
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let first = (linear_workgroup(group, groups) * WORKGROUP + lane) * ROWS;
-    if (first >= p.segments) {
-        return;
-    }
-    let end = min(first + ROWS, p.segments);
-    for (var index = first; index < end; index++) {
-        let at = segment_at(index);
-        var row: array<Unit, UNITS>;
+fn invocation(index: u32) {
+    for (var row = 0u; row < ROWS; row++) {
+        let segment = index * ROWS + row;
+        let present = segment < p.segments;
+        let at = segment_at(min(segment, p.segments - 1u));
+        var held: array<Unit, UNITS>;
         for (var i = 0u; i < UNITS; i++) {
-            row[i] = load(at.x + i);
+            held[i] = load(at.x + i);
         }
         var pivot = Real(0.0);
         if (CENTERED) {
-            pivot = unit_mean(row[0]);
+            pivot = unit_mean(held[0]);
         }
         var s = Sum(0.0);
         var q = Sum(0.0);
         for (var i = 0u; i < UNITS; i++) {
-            absorb(row[i], pivot, &s, &q);
+            absorb(held[i], pivot, &s, &q);
         }
-        let squares = total(q);
+        let count = UNITS * PER_UNIT;
         var t: Moments;
-        if (is_extreme(pivot, squares)) {
-            t = accumulate_scaled(at, cursor_at(at, 0u), UNITS);
+        if (is_extreme(pivot, total(q)) || is_off_center(total(s), total(q), count)) {
+            t = accumulate_again(at, cursor_at(at, 0u), UNITS);
         } else {
-            t = moments_about(pivot, total(s), squares, UNITS * PER_UNIT, Ints(0));
+            t = moments_about(pivot, total(s), total(q), count, Ints(0));
         }
-        let n = settle(t, at.record);
+        let n = settle(t, at.record, present);
         for (var i = 0u; i < UNITS; i++) {
             let weight_index = at.weight + i * p.step_weight;
-            store(at.x + i, affine(center_and_scale(row[i], n), weight_at(weight_index), bias_at(weight_index)));
+            let y = affine(center_and_scale(held[i], n), weight_at(weight_index), bias_at(weight_index));
+            if (present) {
+                store(at.x + i, y);
+            }
         }
     }
 }

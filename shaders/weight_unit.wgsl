@@ -1,5 +1,5 @@
 // weight varies along a unit.
 
 fn weight_at(index: u32) -> Unit {
-    return weight[index];
+    return unpack(weight[index]);
 }

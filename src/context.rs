@@ -119,7 +119,7 @@ impl Context {
     }
 
     /// A context on a device of its own, for programs that have none: asks for an adapter and for what wgnorm can
-    /// use of its features (subgroups, timestamp queries).
+    /// use of its features (subgroups, 64-bit integers, timestamp queries).
     ///
     /// # Errors
     /// [`ErrorKind::Adapter`] if there is no such adapter, or it gives no device.
@@ -133,7 +133,10 @@ impl Context {
         } else {
             wgpu::Limits::default()
         };
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        let wanted = wgpu::Features::SUBGROUP
+            | wgpu::Features::SHADER_INT64
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("wgnorm"),
@@ -266,6 +269,7 @@ fn traits_of(device: &wgpu::Device) -> DeviceTraits {
     DeviceTraits {
         software: info.device_type == wgpu::DeviceType::Cpu,
         subgroup_size: subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
+        wide_integers: device.features().contains(wgpu::Features::SHADER_INT64),
         workgroup_invocations: limits
             .max_compute_invocations_per_workgroup
             .min(limits.max_compute_workgroup_size_x),

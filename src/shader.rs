@@ -33,12 +33,15 @@ modules!(
     apply,
     bias_none,
     bias_scalar,
+    bias_shared,
     bias_unit,
     column,
+    entry,
+    entry_subgroup,
     finish,
     given,
     lane,
-    load_f32,
+    load,
     moments,
     moments_skip,
     moments_write,
@@ -63,7 +66,10 @@ modules!(
     running,
     settle_columns,
     settle_row,
+    shared_load,
     short_rows,
+    storage_f32,
+    storage_f32_pairs,
     traversal,
     tree,
     unit_columns,
@@ -73,6 +79,7 @@ modules!(
     unit_vec4,
     weight_none,
     weight_scalar,
+    weight_shared,
     weight_unit,
 );
 
@@ -166,6 +173,15 @@ impl Unit {
         }
     }
 
+    /// Units whose mean is the first pivot of a segment.
+    fn pivot(self) -> u32 {
+        match self {
+            Self::Scalar | Self::Columns => 8,
+            Self::Vec4 => 2,
+            Self::Mat4 => 1,
+        }
+    }
+
     fn modules(self) -> &'static [Module] {
         match self {
             Self::Scalar => &[Module::unit_f32, Module::unit_elementwise],
@@ -174,6 +190,17 @@ impl Unit {
             Self::Columns => &[Module::unit_columns, Module::unit_elementwise],
         }
     }
+}
+
+/// How weight and bias are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Parameters {
+    /// One value for all elements of a unit.
+    Scalar,
+    /// A value for each element of a unit.
+    Unit,
+    /// A value for each element of a unit, the same ones for all eight lanes of a subgroup, which share the loads.
+    Shared,
 }
 
 /// How the invocations of a resident segment reduce.
@@ -293,8 +320,10 @@ pub struct Header {
     pub weight: bool,
     /// A bias is added to y.
     pub bias: bool,
-    /// Weight and bias differ between the elements of a unit.
-    pub weight_in_unit: bool,
+    /// How weight and bias are read.
+    pub parameters: Parameters,
+    /// Units of sixteen elements are moved as 64-bit integers.
+    pub pairs: bool,
     /// Weight and bias differ between the units of a segment.
     pub weight_varies: bool,
     /// Distance between the records of a unit's segments.
@@ -329,7 +358,8 @@ impl Header {
             zero_is_one: false,
             weight: false,
             bias: false,
-            weight_in_unit: false,
+            parameters: Parameters::Scalar,
+            pairs: false,
             weight_varies: false,
             record_step: 1,
             records: false,
@@ -381,7 +411,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 13] {
+    fn constants(&self) -> [(&'static str, u32); 14] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -400,6 +430,7 @@ impl Header {
             ("UNITS", self.units),
             ("ROWS", self.rows),
             ("CHUNK", self.unit.chunk()),
+            ("PIVOT", self.unit.pivot()),
             ("GROUP", 16),
             ("PER_UNIT", self.unit.per_segment()),
             ("SEGMENTS_PER_UNIT", self.unit.segments()),
@@ -407,9 +438,10 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 5] {
+    fn switches(&self) -> [(&'static str, bool); 6] {
         [
             ("RUNS", self.runs),
+            ("PAIRS", self.pairs),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_on_deviation),
             ("ZERO_IS_ONE", self.zero_is_one),
@@ -419,9 +451,13 @@ impl Header {
 
     fn element(&self, slot: Slot) -> &'static str {
         match slot {
-            Slot::X | Slot::Y => "Unit",
-            Slot::Weight | Slot::Bias if self.weight_in_unit => "Unit",
-            Slot::Weight | Slot::Bias | Slot::RunningMean | Slot::RunningVar => "f32",
+            Slot::X | Slot::Y => "Stored",
+            Slot::Weight | Slot::Bias => match self.parameters {
+                Parameters::Scalar => "f32",
+                Parameters::Unit => "Stored",
+                Parameters::Shared => "vec2<f32>",
+            },
+            Slot::RunningMean | Slot::RunningVar => "f32",
             Slot::Records => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
         }
@@ -429,7 +465,8 @@ impl Header {
 
     fn declarations(&self) -> String {
         let mut text = String::new();
-        let subgroups = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
+        let reduces = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
+        let subgroups = reduces || self.parameters == Parameters::Shared;
         if subgroups && cfg!(target_family = "wasm") {
             // naga knows subgroup operations without being asked, browsers do not.
             text.push_str("enable subgroups;\n");
@@ -470,19 +507,20 @@ impl Header {
             pick(columns, settle_columns, settle_row),
             pick(columns, normalizer_columns, normalizer_row),
         ];
+        let (weight_from, bias_from) = match self.parameters {
+            Parameters::Scalar => (weight_scalar, bias_scalar),
+            Parameters::Unit => (weight_unit, bias_unit),
+            Parameters::Shared => (weight_shared, bias_shared),
+        };
         let application = [
             pick(self.output_in_x, output_x, output_y),
-            pick(
-                self.weight,
-                pick(self.weight_in_unit, weight_unit, weight_scalar),
-                weight_none,
-            ),
-            pick(self.bias, pick(self.weight_in_unit, bias_unit, bias_scalar), bias_none),
+            if self.weight { weight_from } else { weight_none },
+            if self.bias { bias_from } else { bias_none },
         ];
         // Units compute with normalizers, so that their type is everywhere.
         modules.push(normalizer);
         if self.kernel.reads_x() {
-            modules.extend([load_f32, traversal]);
+            modules.extend([load, traversal, pick(self.pairs, storage_f32_pairs, storage_f32)]);
         }
         match self.kernel {
             Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
@@ -490,6 +528,14 @@ impl Header {
                 modules.extend(settling);
                 modules.extend(application);
                 modules.push(accumulate);
+                if self.kernel != Kernel::Column {
+                    let shared = self.parameters == Parameters::Shared;
+                    modules.extend(if shared {
+                        &[entry_subgroup, shared_load][..]
+                    } else {
+                        &[entry]
+                    });
+                }
                 match self.kernel {
                     Kernel::Lane => modules.extend([normalize, lane]),
                     Kernel::ShortRows => modules.push(short_rows),

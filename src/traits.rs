@@ -8,6 +8,8 @@ pub struct DeviceTraits {
     pub software: bool,
     /// Smallest and largest subgroup size, where shaders may use subgroup operations.
     pub subgroup_size: Option<(u32, u32)>,
+    /// True if shaders may use 64-bit integers.
+    pub wide_integers: bool,
     /// Invocations in a workgroup, at most.
     pub workgroup_invocations: u32,
     /// Bytes of workgroup memory.
@@ -28,6 +30,7 @@ impl DeviceTraits {
         Self {
             software,
             subgroup_size: None,
+            wide_integers: false,
             workgroup_invocations: 256,
             workgroup_memory: 16384,
             workgroups_per_dimension: 65535,

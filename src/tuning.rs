@@ -82,6 +82,8 @@ pub struct Tuning {
     pub short_row_elements: u32,
     /// Fewest segments for which one invocation each fills the device.
     pub lane_segments: u32,
+    /// Longest segment, in elements, that is not worth splitting even if there are fewer.
+    pub lane_elements: u32,
     /// Shortest run, in elements, that is worth following along a segment rather than across segments.
     pub run_elements: u32,
     /// Invocations of a workgroup that is divided among segments.
@@ -110,9 +112,10 @@ impl Tuning {
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
         lane_workgroup: 16,
-        short_row_units: 8,
+        short_row_units: 4,
         short_row_elements: 2048,
         lane_segments: 32,
+        lane_elements: 4096,
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (8, 16),
@@ -131,6 +134,7 @@ impl Tuning {
         short_row_units: 0,
         short_row_elements: 0,
         lane_segments: 1 << 16,
+        lane_elements: 0,
         run_elements: 32,
         subgroup_workgroup: 128,
         resident_units: (4, 16),

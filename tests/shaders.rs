@@ -27,6 +27,7 @@ fn devices() -> Vec<DeviceTraits> {
         ] {
             devices.push(DeviceTraits {
                 subgroup_size,
+                wide_integers: software,
                 ..DeviceTraits::minimal(software)
             });
         }
@@ -150,11 +151,14 @@ fn every_composition_is_valid() {
     assert!(headers.len() > 100, "only {} compositions were found", headers.len());
     for header in &headers {
         let module = parse(header);
-        let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
-            .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
-            .subgroup_operations(naga::valid::SubgroupOperationSet::all())
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{header:?}\n{}", error.emit_to_string(&header.wgsl())));
+        let info = Validator::new(
+            ValidationFlags::all(),
+            Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+        )
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{header:?}\n{}", error.emit_to_string(&header.wgsl())));
 
         let mut declared: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| v.binding).collect();
         declared.sort();

@@ -7,10 +7,10 @@ use crate::geometry::Geometry;
 use crate::spec::{Operation, Stage};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 
-/// Loop iterations of an invocation that takes `units` units alone: statistics, at worst the search for the
-/// largest magnitude and a second, scaled pass, and the application.
+/// Loop iterations of an invocation that takes `units` units alone: statistics, at worst three passes more over
+/// every chunk, and the application.
 fn lane_trips(units: u32) -> u64 {
-    4 * u64::from(units) + u64::from(units) / 4 + 64
+    5 * u64::from(units) + u64::from(units) / 4 + 64
 }
 
 /// True if one invocation may walk over this many units.
@@ -19,13 +19,13 @@ pub(super) fn bounded(units: u32) -> bool {
 }
 
 /// The most units of a span that one invocation walks over.
-pub(super) const LANE_UNITS: u32 = 14_000;
+pub(super) const LANE_UNITS: u32 = 11_000;
 
 /// Lanes of a resident segment in part of a workgroup, if it fits.
 pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
     let most = match traits.subgroup_size {
         Some((smallest, _)) => smallest.min(tuning.subgroup_workgroup),
-        None => 32,
+        None => 32.min(tuning.subgroup_workgroup),
     };
     let lanes = resident_lanes(units, 1, most, tuning)?;
     (tuning.subgroup_workgroup <= traits.workgroup_invocations).then_some(lanes)
@@ -165,7 +165,7 @@ fn preferences(operation: &Operation, geometries: &Geometries, traits: &DeviceTr
     };
     let across = has_columns(geometry) && geometry.length > 1
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some());
-    let fills = segments >= tuning.lane_segments;
+    let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;
     match (across, traits.software) {
         (true, true) if fills => vec![Variant::Column, Variant::ColumnSplit, Variant::Lane],
         (true, false) if segments >= tuning.lane_segments / tuning.column_lanes => {

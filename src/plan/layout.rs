@@ -1,7 +1,7 @@
 //! Geometry to units: how the kernels of one dispatch walk over segments.
 
 use crate::geometry::{Digit, Geometry, MAX_DIGITS};
-use crate::shader::{Header, ParamDigit, Params, Unit};
+use crate::shader::{Header, ParamDigit, Parameters, Params, Unit};
 
 /// Along which direction neighbouring elements of a unit lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,13 +133,22 @@ impl Layout {
         }
     }
 
+    /// True if all segments read the same weight and bias, element by element.
+    pub fn same_weights(&self) -> bool {
+        self.weight_in_unit && self.kept.iter().all(|digit| digit.weight == 0)
+    }
+
     /// Sets what of a header follows from the layout.
     pub fn header(&self, header: &mut Header) {
         header.unit = self.unit;
         header.kept = self.kept.len() as u32;
         header.reduced = self.reduced.len() as u32;
         header.runs = !self.reduced.is_empty();
-        header.weight_in_unit = self.weight_in_unit;
+        header.parameters = if self.weight_in_unit {
+            Parameters::Unit
+        } else {
+            Parameters::Scalar
+        };
         header.weight_varies = self.weight_varies;
         header.record_step = self.record_step;
     }

@@ -6,7 +6,7 @@ use super::{Facts, Operand, Recipe, Role, Step, caller};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
 use crate::geometry::{Geometry, multiply};
-use crate::shader::{Binding, Header, Kernel, Params, Reduction, Slot};
+use crate::shader::{Binding, Header, Kernel, Parameters, Params, Reduction, Slot, Unit};
 use crate::spec::{EpsRule, Operation, RunningVariance, Source, Stage, Statistic};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 
@@ -186,6 +186,7 @@ impl<'a> Planner<'a> {
             Operand::Caller(role) => self.facts.buffers[role as usize],
             Operand::Workspace { .. } => self.facts.buffers[Role::Workspace as usize],
         };
+        header.pairs = header.unit == Unit::Mat4 && self.traits.wide_integers;
         let bindings = header.bindings();
         // A buffer that one binding writes can only be bound writable by the others.
         for binding in &bindings {
@@ -263,6 +264,11 @@ impl<'a> Planner<'a> {
             header.units = layout.units;
             header.rows = (tuning.short_row_elements / elements).clamp(1, 64);
             invocations = invocations.div_ceil(u64::from(header.rows));
+        }
+        // Lanes that walk over equal segments in step can share what they load of the weight.
+        let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
+        if layout.unit == Unit::Mat4 && layout.same_weights() && eight_lanes {
+            header.parameters = Parameters::Shared;
         }
         let outputs = Self::outputs(&mut header, self.saved(), moments);
         let workgroups = invocations.div_ceil(u64::from(header.workgroup));
@@ -397,7 +403,7 @@ impl<'a> Planner<'a> {
         let (mut header, mut params, workgroups) =
             self.spread_step(Kernel::Partial, &layout, variant == Variant::ColumnSplit);
         header.moments = true;
-        (header.weight, header.bias, header.weight_in_unit, header.weight_varies) = (false, false, false, false);
+        (header.weight, header.bias) = (false, false);
         header.output_in_x = false;
         params.parts_stride = multiply(self.segments(), columns, "shape")?;
         let spans = params.spans;

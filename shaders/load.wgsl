@@ -1,0 +1,3 @@
+fn load(index: u32) -> Unit {
+    return unpack(x[index]);
+}

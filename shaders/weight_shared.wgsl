@@ -1,0 +1,5 @@
+// weight varies along a unit and is the same for all lanes of a subgroup.
+
+fn weight_at(index: u32) -> Unit {
+    return spread(weight[(index) * 8u + subgroup_lane]);
+}
