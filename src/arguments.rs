@@ -89,6 +89,11 @@ impl<'a> Forward<'a> {
         Self::new(x, x)
     }
 
+    /// Arguments of the statistics stage: x, and where its moments go.
+    pub fn take_statistics(x: impl Into<View<'a>>, moments: impl Into<View<'a>>) -> Self {
+        Self::in_place(x).moments(moments)
+    }
+
     /// Sets the weight.
     pub fn weight(mut self, weight: impl Into<View<'a>>) -> Self {
         self.weight = Some(weight.into());

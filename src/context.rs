@@ -124,10 +124,7 @@ impl Context {
     /// # Errors
     /// [`ErrorKind::Adapter`] if there is no such adapter, or it gives no device.
     pub async fn request(options: &AdapterOptions) -> Result<Self> {
-        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        descriptor.backends = options.backends;
-        let instance = wgpu::Instance::new(descriptor);
-        let adapter = find_adapter(&instance, options).await?;
+        let adapter = find_adapter(options).await?;
         let limits = if options.adapter_limits {
             adapter.limits()
         } else {
@@ -281,9 +278,9 @@ fn traits_of(device: &wgpu::Device) -> DeviceTraits {
     }
 }
 
-async fn find_adapter(instance: &wgpu::Instance, options: &AdapterOptions) -> Result<wgpu::Adapter> {
-    let adapters = instance.enumerate_adapters(options.backends).await;
-    let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+/// The adapter that `options` ask for, hardware before software. OpenGL is only tried where no other backend has
+/// one: looking for it can make drivers write to the terminal.
+async fn find_adapter(options: &AdapterOptions) -> Result<wgpu::Adapter> {
     let rank = |adapter: &wgpu::Adapter| match adapter.get_info().device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::VirtualGpu => 1,
@@ -291,28 +288,30 @@ async fn find_adapter(instance: &wgpu::Instance, options: &AdapterOptions) -> Re
         wgpu::DeviceType::Cpu => 3,
     };
     let wanted = options.name.as_ref().map(|name| name.to_lowercase());
-    let matches = |adapter: &wgpu::Adapter| {
-        let name = adapter.get_info().name.to_lowercase();
-        wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
-    };
-    match adapters.into_iter().filter(matches).min_by_key(rank) {
-        Some(adapter) => Ok(adapter),
-        None => {
-            let found = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
-            Err(Error::new(
-                ErrorKind::Adapter,
-                "adapter",
-                match &options.name {
-                    Some(name) => format!("no adapter is called {name:?}; found: {found}"),
-                    None => "no adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers)".to_owned(),
-                },
-            ))
+    let mut found = Vec::new();
+    let primary = wgpu::Backends::PRIMARY;
+    for backends in [options.backends & primary, options.backends - primary] {
+        if backends.is_empty() {
+            continue;
+        }
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = backends;
+        let adapters = wgpu::Instance::new(descriptor).enumerate_adapters(backends).await;
+        found.extend(adapters.iter().map(|adapter| adapter.get_info().name));
+        let matches = |adapter: &wgpu::Adapter| {
+            let name = adapter.get_info().name.to_lowercase();
+            wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
+        };
+        if let Some(adapter) = adapters.into_iter().filter(matches).min_by_key(rank) {
+            return Ok(adapter);
         }
     }
+    let message = match &options.name {
+        Some(name) if found.is_empty() => format!("no adapter is called {name:?}; there is none"),
+        Some(name) => format!("no adapter is called {name:?}; found: {}", found.join(", ")),
+        None => "no adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers)".to_owned(),
+    };
+    Err(Error::new(ErrorKind::Adapter, "adapter", message))
 }
 
 impl Operation {

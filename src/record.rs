@@ -226,17 +226,14 @@ fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> R
                 "is missing: {} needs {bytes} bytes of it",
                 operation.name
             ),
+            // y always has a value, and a workspace that is not needed does no harm.
             (false, Some(_)) if !matches!(role, Role::Workspace | Role::Y) => {
-                // A workspace that is not needed does no harm.
-                let unused = workspace == 0 && role == Role::Workspace;
-                if !unused {
-                    bail!(
-                        Argument,
-                        role.name(),
-                        "is given, but {} was planned without it",
-                        operation.name
-                    );
-                }
+                bail!(
+                    Argument,
+                    role.name(),
+                    "is given, but {} was planned without it",
+                    operation.name
+                )
             }
             (false, _) => {}
         }

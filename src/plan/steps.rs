@@ -48,6 +48,9 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(operation: &'a Operation, traits: &'a DeviceTraits, tuning: &'a Tuning, facts: &'a Facts) -> Result<Self> {
+        if traits.workgroup_invocations == 0 {
+            bail!(Feature, "device", "has no compute shaders");
+        }
         Ok(Self {
             operation,
             traits,
@@ -205,6 +208,16 @@ impl<'a> Planner<'a> {
                 header.kernel.name(),
                 bindings.len(),
                 self.traits.storage_buffers
+            );
+        }
+        if header.workgroup > self.traits.workgroup_invocations {
+            bail!(
+                Limit,
+                "device",
+                "the {} kernel has workgroups of {} invocations, the device allows {}",
+                header.kernel.name(),
+                header.workgroup,
+                self.traits.workgroup_invocations
             );
         }
         let most = u64::from(self.traits.workgroups_per_dimension);
