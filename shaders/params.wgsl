@@ -25,13 +25,13 @@ struct Params {
     parts: u32,                // partial moments of a segment
     parts_group: u32,          // neighbouring partial segments that belong to one segment
     parts_stride: u32,         // partial segments: the distance between the parts of two spans
-    count: u32,                // values of a segment
+    count: u32,                // values of a segment of x
     instances: u32,            // segments averaged into one channel
-    divisor: f32,              // count - ddof
+    ddof: u32,                 // taken from the count in the variance
     eps: f32,
     min_exponent: i32,         // records are not scaled below this: eps dominates there
     rate: f32,                 // weight of the new batch in the running statistics
-    unbias: f32,               // count / (count - 1), or 1
+    unbiased: u32,             // 1: the running variance takes count - 1
     zero: u32,                 // always 0: see opaque()
     padding_0: u32,
     padding_1: u32,

@@ -34,7 +34,8 @@ fn record_of(t: Single) -> vec4<f32> {
     let shift = t.exponent - exponent;
     let m = scaled(t.m, shift);
     let e = scaled(t.e, shift);
-    let v = scaled(scaled(t.m2 / p.divisor, shift), shift);
+    let divisor = f32(max(t.count, p.ddof + 1u) - p.ddof);
+    let v = scaled(scaled(t.m2 / divisor, shift), shift);
     var r: f32;
     if (EPS_ON_DEVIATION) {
         r = 1.0 / (sqrt(v) + scaled(p.eps, -exponent));

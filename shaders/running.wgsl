@@ -1,5 +1,5 @@
 // Running statistics of every channel, one invocation per channel:
-//   new = (1 - rate) * old + rate * mean over instances of the batch's mean, and of its variance
+//   new = (1 - rate) * old + rate * mean over instances of the batch's mean, and of its variance, m2 / n or m2 / (n - 1)
 // The moments of instance i of channel c are at i * segments + c. No barriers.
 // Chosen when: the operation updates running statistics.
 
@@ -19,16 +19,19 @@ fn main(
     for (var i = 0u; i < p.instances; i++) {
         let a = parts[2u * (i * p.segments + channel)];
         let exponent = bitcast<i32>(parts[2u * (i * p.segments + channel) + 1u].x);
-        if (exponent >= INFINITE) {
-            mean = not_a_number();
+        // The unbiased variance of a single value is 0 / 0.
+        if (exponent >= INFINITE || a.w <= p.unbiased) {
             variance = not_a_number();
         } else {
+            let v = bitcast<f32>(a.z) / f32(a.w - p.unbiased);
+            variance += scaled(scaled(v, exponent), exponent) * share;
+        }
+        if (exponent >= INFINITE) {
+            mean = not_a_number();
+        } else {
             mean += scaled(bitcast<f32>(a.x) + bitcast<f32>(a.y), exponent) * share;
-            variance += scaled(scaled(bitcast<f32>(a.z) / f32(p.count), exponent), exponent) * share;
         }
     }
-    // Where there is one value, the unbiased variance is 0 / 0.
-    let unbiased = select(variance * p.unbias, not_a_number(), p.unbias == 0.0);
     running_mean[channel] = (1.0 - p.rate) * running_mean[channel] + p.rate * mean;
-    running_var[channel] = (1.0 - p.rate) * running_var[channel] + p.rate * unbiased;
+    running_var[channel] = (1.0 - p.rate) * running_var[channel] + p.rate * variance;
 }

@@ -4,7 +4,8 @@ use crate::plan::Role;
 
 /// A range of a buffer, from an offset in elements of 4 bytes to as far as the tensor goes.
 ///
-/// Made from a `&wgpu::Buffer`, which is the view of its beginning.
+/// Made from a `&wgpu::Buffer`, which is the view of its beginning. How far the tensor goes follows from the plan;
+/// [`Plan::bind`](crate::Plan::bind) checks that the buffer is large enough.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// The buffer; it needs [`wgpu::BufferUsages::STORAGE`].
@@ -37,10 +38,34 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
 /// x and y are always given. What else a plan needs is what its operation was built with: weight, bias, statistics,
 /// running statistics; moments for the statistics and apply stages; a workspace of
 /// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes if that is not 0. x, y, weight and bias may begin at
-/// any element; all others at a multiple of 256 bytes.
+/// any element; all others at a multiple of 256 bytes (or of the device's `min_storage_buffer_offset_alignment`, where
+/// that is less).
+///
+/// | view | holds | bytes |
+/// |---|---|---|
+/// | x, y | f32, the planned shape, dense and row-major | 4 per element |
+/// | weight, bias | f32, [`Operation::weight_len`](crate::Operation::weight_len) values | 4 per value |
+/// | statistics | [`Record`](crate::Record)s, one per segment, row-major over the kept axes | 16 per segment |
+/// | running_mean, running_var | f32, one per channel | 4 per channel |
+/// | moments | [`Moments`](crate::Moments), one per segment, in the order of the records | 32 per segment |
+/// | workspace | nothing that lasts | as the plan says |
+///
+/// All buffers need [`wgpu::BufferUsages::STORAGE`]. A view that the plan has no use for is refused, but for the
+/// workspace, and the y of the statistics stage.
 ///
 /// Views of one buffer must not overlap where one is written, except that y may be x itself. If a view that is
 /// written shares a buffer with others, each must lie in 256-byte blocks of its own; only x and y may touch.
+///
+/// ```no_run
+/// use wgnorm::{Forward, View, wgpu};
+/// # fn example(arena: &wgpu::Buffer, workspace: &wgpu::Buffer) {
+/// // In place from element 128 of an arena on, with the weight at its beginning and the bias 64 elements further.
+/// let args = Forward::in_place(View::new(arena).offset(128))
+///     .weight(arena)
+///     .bias(View::new(arena).offset(64))
+///     .workspace(workspace);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Forward<'a> {
@@ -106,32 +131,34 @@ impl<'a> Forward<'a> {
         self
     }
 
-    /// Sets where the [`Record`](crate::Record)s go.
+    /// Sets where the [`Record`](crate::Record)s go, 16 bytes a segment.
     pub fn statistics(mut self, statistics: impl Into<View<'a>>) -> Self {
         self.statistics = Some(statistics.into());
         self
     }
 
-    /// Sets the running mean and variance.
+    /// Sets the running mean and variance, one f32 per channel each.
     pub fn running(mut self, mean: impl Into<View<'a>>, var: impl Into<View<'a>>) -> Self {
         self.running_mean = Some(mean.into());
         self.running_var = Some(var.into());
         self
     }
 
-    /// Sets the moments.
+    /// Sets the [`Moments`](crate::Moments), 32 bytes a segment.
     pub fn moments(mut self, moments: impl Into<View<'a>>) -> Self {
         self.moments = Some(moments.into());
         self
     }
 
-    /// Sets the workspace.
+    /// Sets the workspace: [`Plan::workspace_size`](crate::Plan::workspace_size) bytes or more.
     pub fn workspace(mut self, workspace: impl Into<View<'a>>) -> Self {
         self.workspace = Some(workspace.into());
         self
     }
 
-    /// Sets the extent of the outermost axis, where it differs from the planned shape's: another batch size.
+    /// Sets the extent of the outermost axis, where it differs from the planned shape's: another batch size. The
+    /// axis must not index the weight. The workspace is then
+    /// [`Plan::workspace_size_at`](crate::Plan::workspace_size_at) bytes.
     pub fn outer_extent(mut self, extent: usize) -> Self {
         self.outer_extent = Some(extent);
         self

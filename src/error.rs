@@ -19,8 +19,8 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A shape or an axis list is not valid for the operation: rank, zero extent in a reduced axis, channels not
-    /// divisible by groups, axis out of range or repeated.
+    /// A shape or an axis list is not valid for the operation: rank, channels not divisible by groups, axis out of
+    /// range or repeated, one value per channel where that is refused.
     Shape,
     /// A product or sum of extents or offsets does not fit the integers that the kernels index with.
     Overflow,

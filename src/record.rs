@@ -18,6 +18,7 @@ const PARAMS_STRIDE: u64 = 256;
 /// A normalization planned for a device: kernels, dispatches and workspace are fixed and compiled.
 ///
 /// Printing it shows them. A plan serves any number of [`bind`](Self::bind)s, and bindings at another outer extent.
+/// It was compiled for tensors at aligned offsets in buffers of their own: the first bind of others may compile more.
 #[derive(Debug, Clone)]
 pub struct Plan {
     context: Context,
@@ -80,7 +81,7 @@ impl Plan {
         &self.operation
     }
 
-    /// Number of segments: of the records and moments of the plan.
+    /// Number of segments of the planned shape: of the records (16 bytes each) and moments (32 bytes each).
     pub fn segments(&self) -> usize {
         self.segments as usize
     }
@@ -109,9 +110,12 @@ impl Plan {
         &self.recipe
     }
 
-    /// Checks the buffers and makes the bind groups and one small parameter buffer.
+    /// Checks the buffers and makes the bind groups and one small parameter buffer. The bind groups keep the
+    /// buffers alive.
     ///
     /// # Errors
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) or [`Overflow`](crate::ErrorKind::Overflow) for an outer extent,
+    /// [`Device`](crate::ErrorKind::Device) if the device refuses a pipeline or a bind group, and
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument), [`Usage`](crate::ErrorKind::Usage),
     /// [`Size`](crate::ErrorKind::Size), [`Alignment`](crate::ErrorKind::Alignment),
     /// [`Overlap`](crate::ErrorKind::Overlap), [`Limit`](crate::ErrorKind::Limit), each naming the argument; see
@@ -201,8 +205,8 @@ fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> R
     let parameters = u64::from(operation.weight_len) * 4;
     let saves = operation.statistics && applies && operation.source == Source::Input;
     let needs = [
-        (Role::X, true, elements * 4, false),
-        (Role::Y, applies, elements * 4, true),
+        (Role::X, true, elements * operation.dtype.bytes(), false),
+        (Role::Y, applies, elements * operation.dtype.bytes(), true),
         (Role::Weight, applies && operation.weight, parameters, false),
         (Role::Bias, applies && operation.bias, parameters, false),
         (Role::Statistics, saves, segments * RECORD_BYTES, true),
@@ -382,6 +386,29 @@ fn bind_group(
 /// ```
 ///
 /// (Chan, Golub and LeVeque 1983), in the order of the parts, whatever their counts.
+///
+/// ```no_run
+/// use wgnorm::{BatchNorm, Context, Forward, Merge, View, wgpu};
+///
+/// /// The moments of 64 channels over two shares of a batch, and of both together.
+/// fn moments(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     shares: [&wgpu::Buffer; 2],
+///     parts: &wgpu::Buffer,
+///     merged: &wgpu::Buffer,
+/// ) -> wgnorm::Result<()> {
+///     let statistics = BatchNorm::new(&[8, 64, 28, 28]).plan_statistics(context)?;
+///     let workspace = context.create_workspace(statistics.workspace_size());
+///     for (part, x) in shares.into_iter().enumerate() {
+///         // 64 moments of 8 words each: parts begin at multiples of 256 bytes.
+///         let moments = View::new(parts).offset(part as u64 * 64 * 8);
+///         statistics.forward(encoder, &Forward::new(x, x).moments(moments).workspace(&workspace))?;
+///     }
+///     Merge::new(64, 2).plan(context)?.bind(parts, merged)?.record(encoder);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merge {
     segments: usize,
@@ -429,7 +456,8 @@ impl MergePlan {
         Recipe::merge(&self.operation, self.parts, traits, tuning, facts)
     }
 
-    /// Binds `moments`, in [part][segment] order, and where the `merged` ones go, each at a multiple of 256 bytes.
+    /// Binds `moments`, in `[part][segment]` order (32 bytes each), and where the `merged` ones go, one per segment,
+    /// each view at a multiple of 256 bytes.
     ///
     /// # Errors
     /// As [`Plan::bind`].

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::spec::DType;
+
 /// The entry point of every kernel.
 pub const ENTRY_POINT: &str = "main";
 
@@ -322,6 +324,8 @@ pub struct Header {
     pub bias: bool,
     /// How weight and bias are read.
     pub parameters: Parameters,
+    /// Storage type of x and y; the choice of the storage module.
+    pub dtype: DType,
     /// Units of sixteen elements are moved as 64-bit integers.
     pub pairs: bool,
     /// Weight and bias differ between the units of a segment.
@@ -359,6 +363,7 @@ impl Header {
             weight: false,
             bias: false,
             parameters: Parameters::Scalar,
+            dtype: DType::F32,
             pairs: false,
             weight_varies: false,
             record_step: 1,
@@ -398,6 +403,19 @@ impl Header {
                 read_write: written || self.shared.contains(slot),
             })
             .collect()
+    }
+
+    /// Bytes of workgroup memory.
+    pub fn workgroup_memory(&self) -> u32 {
+        let columns = self.unit == Unit::Columns;
+        let moments = self.workgroup * if columns { 80 } else { 20 };
+        match (self.kernel, self.reduction) {
+            (Kernel::Partial | Kernel::Finish, _) => moments,
+            (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
+            (Kernel::Resident, Reduction::Tree) => self.workgroup * 12,
+            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12,
+            _ => 0,
+        }
     }
 
     /// The whole shader.
@@ -520,7 +538,10 @@ impl Header {
         // Units compute with normalizers, so that their type is everywhere.
         modules.push(normalizer);
         if self.kernel.reads_x() {
-            modules.extend([load, traversal, pick(self.pairs, storage_f32_pairs, storage_f32)]);
+            let storage = match self.dtype {
+                DType::F32 => pick(self.pairs, storage_f32_pairs, storage_f32),
+            };
+            modules.extend([load, traversal, storage]);
         }
         match self.kernel {
             Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
@@ -613,11 +634,11 @@ pub struct Params {
     pub parts_stride: u32,
     pub count: u32,
     pub instances: u32,
-    pub divisor: f32,
+    pub ddof: u32,
     pub eps: f32,
     pub min_exponent: i32,
     pub rate: f32,
-    pub unbias: f32,
+    pub unbiased: u32,
     pub zero: u32,
     pub padding: [u32; 2],
 }

@@ -1,7 +1,8 @@
 //! What planning needs to know of a device, as plain data.
 
-/// The properties of a device that choose and bound kernels. Filled in by [`Context::new`](crate::Context::new);
-/// tests and tools may lower them to plan as for another device.
+/// The properties of a device that choose and bound kernels. Filled in by [`Context::new`](crate::Context::new) from
+/// the device's limits, features and adapter; tests and tools may lower them to plan as for another device, with
+/// [`Context::with_traits`](crate::Context::with_traits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceTraits {
     /// True for adapters that run shaders on the CPU: barriers are slow there, wide loads fast.

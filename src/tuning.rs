@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 
-/// A way to spread a normalization over the device. Results agree to rounding; speeds differ by orders.
+/// A way to spread a normalization over the device. Results agree to rounding; speeds differ by orders of magnitude.
+///
+/// The planner chooses one by the [`Tuning`] table. A builder's `candidates` lists those that can run an operation, and
+/// its `variant` insists on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Variant {

@@ -169,6 +169,14 @@ fn every_composition_is_valid() {
             expected,
             "{header:?}"
         );
+        let shared = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+        let bytes: u32 = shared
+            .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert_eq!(bytes, header.workgroup_memory(), "{header:?}");
         let used = info.get_entry_point(0);
         for (handle, variable) in module.global_variables.iter() {
             assert!(!used[handle].is_empty(), "{header:?} does not use {:?}", variable.name);
@@ -236,10 +244,10 @@ fn parameters_match_the_shader() {
         parts_stride,
         count,
         instances,
-        divisor,
+        ddof,
         eps
     );
-    same!(min_exponent, rate, unbias, zero);
+    same!(min_exponent, rate, unbiased, zero);
     // All but the two padding words are compared.
     assert_eq!(members.len(), 24 + 2);
 }

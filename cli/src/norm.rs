@@ -21,7 +21,7 @@ use crate::resident::{self, Resident};
 
 #[derive(Args, Debug)]
 pub struct NormArgs {
-    /// Tensor to normalize: FILE.npy or FILE.safetensors[:TENSOR]. f32 is taken as it is; float64, float16, bfloat16,
+    /// Tensor to normalize: `FILE.npy` or `FILE.safetensors[:TENSOR]`. f32 is taken as it is; float64, float16, bfloat16,
     /// integers and bool are converted, saying so.
     #[arg(value_name = "IN[:TENSOR]")]
     input: TensorPath,

@@ -40,7 +40,7 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub strict: bool,
 
-    /// Writes computed outputs as OUTDIR/<id>.safetensors, those of the first variant that ran.
+    /// Writes computed outputs as `OUTDIR/<id>.safetensors`, those of the first variant that ran.
     #[arg(long, value_name = "OUTDIR", requires = "cases")]
     pub dump: Option<PathBuf>,
 }

@@ -21,7 +21,8 @@ pub(super) fn compute(operation: &Operation, walk: &Walk, x: &[f32], first: usiz
         *out = Statistics {
             mean,
             var: m2 / count,
-            rstd: rstd(operation, m2 / (count - f64::from(operation.ddof))),
+            // A single value is a constant, whatever ddof.
+            rstd: rstd(operation, m2 / (count - f64::from(operation.ddof)).max(1.0)),
         };
     }
 }

@@ -146,6 +146,7 @@ impl<'a> Planner<'a> {
         header.weight = operation.weight;
         header.bias = operation.bias;
         header.output_in_x = self.facts.output_in_x;
+        header.dtype = operation.dtype;
         header
     }
 
@@ -153,21 +154,15 @@ impl<'a> Planner<'a> {
         let operation = self.operation;
         let count = self.geometries.statistics.length;
         let running = operation.running;
-        let unbias = match running.map(|update| update.variance) {
-            // 0 stands for the variance of a single value, which the kernel makes NaN.
-            Some(RunningVariance::Unbiased) if count == 1 => 0.0,
-            Some(RunningVariance::Unbiased) => (f64::from(count) / f64::from(count - 1)) as f32,
-            _ => 1.0,
-        };
         Params {
             segments: self.segments(),
             spans: 1,
             count,
-            divisor: count.saturating_sub(operation.ddof).max(1) as f32,
+            ddof: operation.ddof,
             eps: operation.eps,
             min_exponent: min_exponent(operation.eps, operation.eps_rule),
             rate: running.map_or(0.0, |update| update.rate),
-            unbias,
+            unbiased: u32::from(running.is_some_and(|update| update.variance == RunningVariance::Unbiased)),
             instances: running.map_or(1, |update| update.instances),
             ..Params::default()
         }
@@ -218,6 +213,16 @@ impl<'a> Planner<'a> {
                 header.kernel.name(),
                 header.workgroup,
                 self.traits.workgroup_invocations
+            );
+        }
+        let memory = header.workgroup_memory();
+        if memory > self.traits.workgroup_memory {
+            bail!(
+                Limit,
+                "device",
+                "the {} kernel takes {memory} bytes of workgroup memory, the device allows {}",
+                header.kernel.name(),
+                self.traits.workgroup_memory
             );
         }
         let most = u64::from(self.traits.workgroups_per_dimension);

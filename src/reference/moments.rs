@@ -10,7 +10,9 @@ pub(super) fn mean_variance(values: &[f64], ddof: u32) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n;
     let residual = values.iter().map(|x| x - mean).sum::<f64>() / n;
     let squares: f64 = values.iter().map(|x| (x - mean - residual).powi(2)).sum();
-    let var = squares / (n - f64::from(ddof));
+    // A single value is a constant: its variance is 0 whatever ddof.
+    let ddof = f64::from(ddof);
+    let var = squares / if n > ddof { n - ddof } else { n };
     // The residual of an infinite mean is NaN: the mean stays infinite.
     let mean = if residual.is_finite() { mean + residual } else { mean };
     (mean, var)
@@ -55,7 +57,7 @@ mod tests {
         assert!(mean == f64::INFINITY && var.is_nan());
         let (mean, var) = mean_variance(&[], 0);
         assert!(mean.is_nan() && var.is_nan());
-        assert!(mean_variance(&[7.0], 1).1.is_nan());
+        assert_eq!(mean_variance(&[7.0], 1), (7.0, 0.0));
         assert_eq!(mean_square(&[1.0, f64::INFINITY]), f64::INFINITY);
     }
 }

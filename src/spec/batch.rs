@@ -12,7 +12,44 @@ use crate::error::{Result, bail};
 /// ```
 ///
 /// Mean and biased var are those of the batch, or with [`use_running_statistics`](Self::use_running_statistics)
-/// the running ones that the caller binds. `weight` and `bias` have one value per channel and are on by default.
+/// the running ones that the caller binds. `weight`, `bias` and the running statistics have one value per channel;
+/// weight and bias are on by default. x and y have a shape of rank 2 to 8; a segment, and a
+/// [`Record`](crate::Record), is a channel.
+///
+/// With [`update_running_statistics`](Self::update_running_statistics) the call also overwrites the running ones:
+///
+/// ```text
+/// running = (1 - rate) * running + rate * batch
+/// ```
+///
+/// where rate is the momentum in PyTorch's convention and 1 - momentum in the others (see
+/// [`Preset`](crate::Preset)), and the variance is biased or unbiased as the preset has it.
+///
+/// ```no_run
+/// use wgnorm::{BatchNorm, Context, Forward, wgpu};
+///
+/// /// A training step of `torch.nn.BatchNorm2d(64)`, then a step in evaluation mode.
+/// fn batch_norm(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     [x, y, weight, bias, mean, var]: [&wgpu::Buffer; 6],
+/// ) -> wgnorm::Result<()> {
+///     let norm = BatchNorm::new(&[16, 64, 56, 56]).momentum(0.1);
+///     let train = norm.clone().update_running_statistics().plan(context)?;
+///     let evaluate = norm.use_running_statistics().plan(context)?;
+///     let workspace = context.create_workspace(train.workspace_size().max(evaluate.workspace_size()));
+///     let args = Forward::new(x, y).weight(weight).bias(bias).running(mean, var).workspace(&workspace);
+///     train.forward(encoder, &args)?;
+///     evaluate.forward(encoder, &args)
+/// }
+/// ```
+///
+/// # Errors
+/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a rank below 2 or above 8, and for one value per
+/// channel where that is refused (see [`OneValue`](crate::OneValue));
+/// [`Overflow`](crate::ErrorKind::Overflow) for 2^31 elements and more;
+/// [`Parameter`](crate::ErrorKind::Parameter) for an eps or a momentum that is not finite, or if running statistics
+/// are to be both used and updated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNorm {
     pub(crate) channels: ChannelNorm,
@@ -103,13 +140,15 @@ macro_rules! channel_settings {
                 self
             }
 
-            /// Normalizes with the running statistics that the caller binds (evaluation mode).
+            /// Normalizes with the running statistics that the caller binds (evaluation mode). No statistics are
+            /// taken, and no records are written.
             pub fn use_running_statistics(mut self) -> Self {
                 self.channels.source = $crate::spec::Source::Running;
                 self
             }
 
-            /// Updates the running statistics that the caller binds (training mode).
+            /// Updates the running statistics that the caller binds (training mode): they are read and overwritten.
+            /// y is normalized with those of the input.
             pub fn update_running_statistics(mut self) -> Self {
                 self.channels.update = true;
                 self

@@ -20,7 +20,29 @@ pub enum Affine {
 /// ```
 ///
 /// with mean and biased var over the C / groups channels of a group and the spatial axes. `weight` and `bias`
-/// have one value per channel (or per group, see [`Affine`]) and are on by default.
+/// have one value per channel (or per group, see [`Affine`]) and are on by default. x and y have a shape of rank 2 to
+/// 8; a segment, and a [`Record`](crate::Record), is a group of a sample, in `[sample][group]` order. Group g holds
+/// the channels from g C / groups on.
+///
+/// ```no_run
+/// use wgnorm::{Context, Forward, GroupNorm, wgpu};
+///
+/// /// `torch.nn.GroupNorm(32, 320)` of latents.
+/// fn group_norm(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     [x, weight, bias, y]: [&wgpu::Buffer; 4],
+/// ) -> wgnorm::Result<()> {
+///     let plan = GroupNorm::new(&[2, 320, 64, 64], 32).plan(context)?;
+///     let workspace = context.create_workspace(plan.workspace_size());
+///     plan.forward(encoder, &Forward::new(x, y).weight(weight).bias(bias).workspace(&workspace))
+/// }
+/// ```
+///
+/// # Errors
+/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a rank below 2 or above 8, and for groups that do not
+/// divide the channels; [`Overflow`](crate::ErrorKind::Overflow) and [`Parameter`](crate::ErrorKind::Parameter) as for
+/// [`LayerNorm`](crate::LayerNorm).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupNorm {
     shape: Vec<usize>,

@@ -9,15 +9,37 @@ use crate::error::Result;
 /// ```
 ///
 /// with mean and biased var over the axes from [`axis`](Self::axis) on. `weight` and `bias` have the shape of
-/// those axes; both are on by default.
+/// those axes; both are on by default. x and y have any shape of rank 1 to 8; there is one segment, and one
+/// [`Record`](crate::Record), for each index of the axes before `axis`.
+///
+/// ```no_run
+/// use wgnorm::{Context, Forward, LayerNorm, wgpu};
+///
+/// /// 32 x 128 rows of 768 values.
+/// fn layer_norm(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     [x, weight, bias, y]: [&wgpu::Buffer; 4],
+/// ) -> wgnorm::Result<()> {
+///     let plan = LayerNorm::new(&[32, 128, 768]).eps(1e-6).plan(context)?;
+///     let workspace = context.create_workspace(plan.workspace_size());
+///     plan.forward(encoder, &Forward::new(x, y).weight(weight).bias(bias).workspace(&workspace))
+/// }
+/// ```
+///
+/// Without a device, the checked operation tells the lengths:
 ///
 /// ```
 /// use wgnorm::{LayerNorm, Normalization};
-/// // 32 x 128 rows of 768 values.
-/// let operation = LayerNorm::new(&[32, 128, 768]).eps(1e-6).operation()?;
-/// assert_eq!(operation.weight_len, 768);
+/// assert_eq!(LayerNorm::new(&[32, 128, 768]).operation()?.weight_len, 768);
+/// assert_eq!(LayerNorm::new(&[32, 128, 768]).axis(1).operation()?.weight_len, 128 * 768);
 /// # Ok::<(), wgnorm::Error>(())
 /// ```
+///
+/// # Errors
+/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a scalar, a rank above 8 or an axis out of range,
+/// [`Overflow`](crate::ErrorKind::Overflow) for 2^31 elements and more, [`Parameter`](crate::ErrorKind::Parameter) for
+/// an eps that is not finite, or negative where the preset does not allow it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerNorm {
     shape: Vec<usize>,

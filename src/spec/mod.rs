@@ -42,6 +42,15 @@ pub enum DType {
     F32,
 }
 
+impl DType {
+    /// Bytes of an element.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+        }
+    }
+}
+
 /// What a segment is reduced to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Statistic {
@@ -97,19 +106,23 @@ pub struct RunningUpdate {
 }
 
 /// A checked normalization: what builders make, and all that planning looks at.
+///
+/// A program that treats all operations alike can keep this instead of builders: [`plan`](Self::plan),
+/// [`plan_statistics`](Self::plan_statistics), [`plan_apply`](Self::plan_apply) and [`candidates`](Self::candidates)
+/// are its methods too. Fields may be changed before planning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
     /// The operation's name: `"layer_norm"`.
     pub name: &'static str,
-    /// The axes of x in memory order, groups split off.
+    /// The axes of x in memory order, groups split off. Their extents are the shape; strides count elements.
     pub axes: Vec<Axis>,
-    /// Elements of weight and of bias.
+    /// Elements of weight and of bias, whether or not there are any: the product of the axes that index them.
     pub weight_len: u32,
     /// What is taken of each segment.
     pub statistic: Statistic,
     /// Where the statistics come from.
     pub source: Source,
-    /// Added to the variance (or the deviation).
+    /// Added to the variance (or the deviation), in units of x squared (or of x).
     pub eps: f32,
     /// How eps enters.
     pub eps_rule: EpsRule,
@@ -213,32 +226,35 @@ impl Common {
 macro_rules! common_settings {
     ($builder:ident) => {
         impl $builder {
-            /// Takes defaults and conventions from a framework: see [`Preset`]. Settings made explicitly stay.
+            /// Takes defaults and conventions from a framework: see [`Preset`](crate::Preset). Settings made explicitly
+            /// stay.
             pub fn preset(mut self, preset: $crate::Preset) -> Self {
                 self.common.preset = preset;
                 self
             }
 
-            /// The number added to the variance; the preset's when not called. Must be finite.
+            /// The number added to the variance (or to the deviation); the preset's when not called. It must be finite,
+            /// and not negative but for [`Preset::PyTorch`](crate::Preset::PyTorch), where y is NaN if var + eps is
+            /// negative.
             pub fn eps(mut self, eps: f32) -> Self {
                 self.common.eps = Some(eps);
                 self
             }
 
-            /// Whether y is multiplied by a weight.
+            /// Whether y is multiplied by a weight, which the call then binds.
             pub fn weight(mut self, on: bool) -> Self {
                 self.common.weight = on;
                 self
             }
 
-            /// Whether a bias is added to y.
+            /// Whether a bias is added to y, which the call then binds.
             pub fn bias(mut self, on: bool) -> Self {
                 self.common.bias = on;
                 self
             }
 
             /// Whether the statistics of every segment are written, as [`Record`](crate::Record)s in row-major
-            /// order of the kept axes.
+            /// order of the kept axes, into a buffer that the call then binds. Off by default.
             pub fn statistics(mut self, on: bool) -> Self {
                 self.common.statistics = on;
                 self

@@ -7,9 +7,33 @@ use crate::error::{Result, bail};
 /// y = (x - mean) / sqrt(sum((x - mean)^2) / (n - ddof) + eps)
 /// ```
 ///
-/// A constant segment gives 0. The columns of a table are `axes = [0]`. ddof is 0 (scikit-learn's
+/// A constant segment gives 0, a single value too whatever ddof. The columns of a table are `axes = [0]`. ddof is 0 (scikit-learn's
 /// `StandardScaler`) or 1 (R's `scale`, pandas' `std`); eps is 0 by default. There is no weight by default; with one,
-/// weight and bias have the shape of the kept axes.
+/// weight and bias have the shape of the kept axes. x and y have any shape of rank up to 8; the segments are
+/// numbered row-major over the axes that are not named.
+///
+/// ```no_run
+/// use wgnorm::{Context, Forward, Record, ZScore, wgpu};
+///
+/// /// Standardizes the 32 columns of a table of a million rows, in place, and keeps their means and deviations.
+/// fn z_score(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     table: &wgpu::Buffer,
+///     records: &wgpu::Buffer,
+/// ) -> wgnorm::Result<()> {
+///     assert!(records.size() >= 32 * size_of::<Record>() as u64);
+///     let plan = ZScore::new(&[1_000_000, 32], &[0]).ddof(1).statistics(true).plan(context)?;
+///     let workspace = context.create_workspace(plan.workspace_size());
+///     plan.forward(encoder, &Forward::in_place(table).statistics(records).workspace(&workspace))
+/// }
+/// ```
+///
+/// # Errors
+/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a rank above 8, for an axis out of range or named
+/// twice, and where more than four kept or four reduced axes remain after neighbours are merged;
+/// [`Parameter`](crate::ErrorKind::Parameter) for a ddof above 1, and with
+/// [`Overflow`](crate::ErrorKind::Overflow) as for [`LayerNorm`](crate::LayerNorm).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZScore {
     shape: Vec<usize>,
@@ -57,7 +81,8 @@ impl Normalization for ZScore {
 /// ```
 ///
 /// with biased var; eps is 1e-9 by default and is added to the standard deviation, so that a constant segment
-/// gives 0. There is no weight by default; with one, weight and bias have the shape of the kept axes.
+/// gives 0. There is no weight by default; with one, weight and bias have the shape of the kept axes. Shapes and errors
+/// are those of [`ZScore`]. In the [`Record`](crate::Record)s r is `1 / (sqrt(var) + eps)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeanVarianceNorm {
     shape: Vec<usize>,

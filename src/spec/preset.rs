@@ -44,7 +44,7 @@ pub enum RunningVariance {
 /// Whether batch or instance norm may train on a single value per channel, whose variance is always 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OneValue {
-    /// An error at planning, as `torch.nn.functional` does.
+    /// An error at planning, as in `torch.nn.functional`.
     Refuse,
     /// y is bias; an unbiased running variance becomes NaN.
     Allow,

@@ -9,7 +9,25 @@ use crate::error::Result;
 /// ```
 ///
 /// over the axes from [`axis`](Self::axis) on. The weight has the shape of those axes and is on by default; a
-/// bias (which the frameworks lack) is off.
+/// bias (which the frameworks lack) is off. In the [`Record`](crate::Record)s the mean is 0 and r is the reciprocal
+/// of the root. Shapes and errors are those of [`LayerNorm`](crate::LayerNorm).
+///
+/// ```no_run
+/// use wgnorm::{Context, Forward, RmsNorm, wgpu};
+///
+/// /// Normalizes the activations of `tokens` tokens in place; one plan serves any number of them.
+/// fn rms_norm(
+///     context: &Context,
+///     encoder: &mut wgpu::CommandEncoder,
+///     [activations, weight]: [&wgpu::Buffer; 2],
+///     tokens: usize,
+/// ) -> wgnorm::Result<()> {
+///     let plan = RmsNorm::new(&[512, 4096]).eps(1e-6).plan(context)?;
+///     let workspace = context.create_workspace(plan.workspace_size_at(tokens)?);
+///     let args = Forward::in_place(activations).weight(weight).workspace(&workspace);
+///     plan.forward(encoder, &args.outer_extent(tokens))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct RmsNorm {
     shape: Vec<usize>,

@@ -100,6 +100,7 @@ pub(super) fn ordinary_few() -> Vec<Form> {
         group(&[2, 6, 7, 7], FIRST, 3, Affine::PerGroup),
         z_score(&[1000, 4], &[0], 0),
         z_score(&[5, 100], &[1], 1),
+        z_score(&[1, 9], &[0], 1),
         mean_variance(&[2, 3, 4, 5], &[0, 2, 3]),
     ]
     .into_iter()
@@ -175,6 +176,7 @@ pub(super) fn ordinary() -> Vec<Form> {
         group(&[2, 64, 9], FIRST, 1, Affine::PerChannel),
         group(&[2, 9, 64], LAST, 64, Affine::PerChannel),
         z_score(&[5, 100], &[1], 1),
+        z_score(&[1, 9], &[0], 1),
         z_score(&[3, 4, 5, 6], &[0, 2], 0),
         z_score(&[3, 4, 5, 6], &[1, 3], 1),
         z_score(&[9, 11, 13], &[0, 1, 2], 0),

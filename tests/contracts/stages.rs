@@ -44,9 +44,7 @@ fn check(layout: Layout, values: Values) {
         let plan = builder.plan_statistics(context()).unwrap();
         let workspace = context().create_workspace(plan.workspace_size());
         let input = View::new(&x).offset(first * 8 * 37);
-        let args = Forward::new(input, input)
-            .moments(View::new(&parts).offset(i as u64 * PART / 4))
-            .workspace(&workspace);
+        let args = Forward::take_statistics(input, View::new(&parts).offset(i as u64 * PART / 4)).workspace(&workspace);
         submit(|encoder| plan.forward(encoder, &args).unwrap());
         first += samples as u64;
     }
@@ -54,22 +52,33 @@ fn check(layout: Layout, values: Values) {
     let merge = Merge::new(8, 3).plan(context()).unwrap();
     submit(|encoder| merge.bind(&parts, &merged).unwrap().record(encoder));
 
+    // Every device applies the merged moments to its own share.
     let plan = case.operation().unwrap().plan_apply(context()).unwrap();
     let y = create(context(), "y", case.x.len() as u64 * 4);
     let records = create(context(), "records", 8 * size_of::<Record>() as u64);
     let (mean, var) = case.running.as_ref().unwrap();
-    let (mean, var) = (upload(context(), "mean", mean), upload(context(), "var", var));
     let weight = upload(context(), "weight", case.weight.as_ref().unwrap());
     let bias = upload(context(), "bias", case.bias.as_ref().unwrap());
     let workspace = context().create_workspace(plan.workspace_size());
-    let args = Forward::new(&x, &y)
+    let running = || (upload(context(), "mean", mean), upload(context(), "var", var));
+    let (mut mean, mut var) = running();
+    let mut first = 0;
+    for samples in [1, 2, 3] {
+        (mean, var) = running();
+        let args = Forward::new(
+            View::new(&x).offset(first * 8 * 37),
+            View::new(&y).offset(first * 8 * 37),
+        )
         .weight(&weight)
         .bias(&bias)
         .statistics(&records)
         .running(&mean, &var)
         .moments(&merged)
-        .workspace(&workspace);
-    submit(|encoder| plan.forward(encoder, &args).unwrap());
+        .workspace(&workspace)
+        .outer_extent(samples);
+        submit(|encoder| plan.forward(encoder, &args).unwrap());
+        first += samples as u64;
+    }
 
     pollster::block_on(async {
         let outcome = Outcome {
