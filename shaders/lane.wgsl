@@ -5,7 +5,7 @@
 // Chosen when: software adapters, where barriers cost more than anything; see tuning.rs.
 
 fn invocation(index: u32) {
-    let present = index < p.segments;
+    let present = FULL_GROUPS || index < p.segments;
     let at = segment_at(min(index, p.segments - 1u));
     let n = settle(accumulate(at, 0u, p.units), at.record, present);
     normalize(at, n, 0u, p.units, present);

@@ -1,4 +1,5 @@
-// Reductions over LANES lanes of a subgroup, which is at least that wide: log2(LANES) shuffles each, no barriers.
+// Part of a subgroup per segment. Reductions over LANES lanes are log2(LANES) shuffles each, no barriers.
+// Chosen when: hardware adapters, short segments.
 
 struct Place {
     slot: u32,  // segment of the workgroup
@@ -29,5 +30,6 @@ fn main(
     @builtin(subgroup_size) size: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    resident(linear_workgroup(group, groups), Place(subgroup * (size / LANES) + lane / LANES, lane % LANES));
+    let place = Place(subgroup * (size / LANES) + lane / LANES, lane % LANES);
+    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
 }

@@ -1,4 +1,5 @@
-// Reductions over LANES neighbouring invocations through workgroup memory: log2(LANES) + 2 barriers each.
+// Part of a workgroup per segment, or all of it. Reductions over LANES neighbouring invocations go
+// through workgroup memory: log2(LANES) + 2 barriers each. Chosen when: no subgroups of that width.
 
 struct Place {
     slot: u32,  // segment of the workgroup
@@ -41,5 +42,6 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    resident(linear_workgroup(group, groups), Place(invocation / LANES, invocation % LANES, invocation));
+    let place = Place(invocation / LANES, invocation % LANES, invocation);
+    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
 }

@@ -1,5 +1,5 @@
-// Reductions over a workgroup of several subgroups: within each by shuffles, then across them in order through
-// workgroup memory. Two barriers each.
+// A workgroup of several subgroups per segment. Reductions go over each subgroup, then across them in order through
+// workgroup memory: two barriers each. Chosen when: hardware adapters, segments that a workgroup can hold.
 
 struct Place {
     slot: u32,  // segment of the workgroup: only 0
@@ -50,5 +50,6 @@ fn main(
     @builtin(num_subgroups) subgroups: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    resident(linear_workgroup(group, groups), Place(0u, invocation, subgroup, subgroups, lane));
+    let place = Place(0u, invocation, subgroup, subgroups, lane);
+    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
 }

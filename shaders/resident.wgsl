@@ -1,22 +1,22 @@
-// Normalization, LANES invocations per segment, which they hold in registers (a subgroup, part of a workgroup, or
-// a workgroup per segment).
+// Normalization of one segment that LANES invocations hold in registers (one invocation, part of a subgroup, part of
+// a workgroup, or a workgroup; see the files that call this for which).
 //   y = (x - mean) / sqrt(var + eps) * weight + bias
-// Lane j of a segment holds its units j, j + LANES, ...: one read and one write, coalesced. The segment is one
-// chunk: its pivot is the mean to f32, and the deviations from that give the mean's rest and the squares.
-//   scale by the largest magnitude;  k = x0 + mean(x - x0), x0 the mean of the first unit;  s = sum(x - k), q = sum((x - k)^2)
-// Three reductions over the lanes (see reduce_*.wgsl for their barriers). Lanes without a segment repeat the last
-// one and write nothing, so that control flow is uniform. Chosen when: hardware adapters, segments that fit.
+// Lane j of a segment holds its units j, j + LANES, ...: one read and one write. The segment is one chunk: its pivot
+// is the mean to f32, and the deviations from that give the mean's rest and the squares.
+//   scale by the largest magnitude;  k = x0 + mean(x - x0), x0 the mean of the first unit;
+//   s = sum(x - k), q = sum((x - k)^2)
+// Three reductions over the lanes. Lanes without a segment repeat the last one and write nothing, so that control
+// flow is uniform.
 
-fn resident(workgroup: u32, place: Place) {
-    let index = workgroup * (WORKGROUP / LANES) + place.slot;
-    let present = index < p.segments;
+fn resident(index: u32, place: Place) {
+    let present = FULL_GROUPS || index < p.segments;
     let at = segment_at(min(index, p.segments - 1u));
 
     var held: array<Unit, UNITS>;
     var largest = 0u;
     var c = cursor_at(at, min(place.lane, p.units - 1u));
     for (var i = 0u; i < UNITS; i++) {
-        if (place.lane + i * LANES < p.units) {
+        if (holds(place.lane, i)) {
             held[i] = load(c.x);
             largest = max(largest, magnitude(held[i]));
             c = advance(c, at);
@@ -32,7 +32,7 @@ fn resident(workgroup: u32, place: Place) {
         var s = Sum(0.0);
         var q = Sum(0.0);
         for (var i = 0u; i < UNITS; i++) {
-            if (place.lane + i * LANES < p.units) {
+            if (holds(place.lane, i)) {
                 absorb(held[i] * scale, first, &s, &q);
             }
         }
@@ -41,20 +41,27 @@ fn resident(workgroup: u32, place: Place) {
     var s = Sum(0.0);
     var q = Sum(0.0);
     for (var i = 0u; i < UNITS; i++) {
-        if (place.lane + i * LANES < p.units) {
+        if (holds(place.lane, i)) {
             absorb(held[i] * scale, pivot, &s, &q);
         }
     }
     let sums = reduce_sum(vec2(total(s), total(q)), place);
     let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, exponent);
     let n = settle(t, at.record, present && place.lane == 0u);
-    if (present) {
-        c = cursor_at(at, min(place.lane, p.units - 1u));
-        for (var i = 0u; i < UNITS; i++) {
-            if (place.lane + i * LANES < p.units) {
-                store(c.x, affine(center_and_scale(held[i], n), weight_at(c.weight), bias_at(c.weight)));
-                c = advance(c, at);
-            }
+
+    c = cursor_at(at, min(place.lane, p.units - 1u));
+    for (var i = 0u; i < UNITS; i++) {
+        let y = affine(center_and_scale(held[i], n), weight_at(c.weight), bias_at(c.weight));
+        if (present && holds(place.lane, i)) {
+            store(c.x, y);
+        }
+        if (holds(place.lane, i + 1u)) {
+            c = advance(c, at);
         }
     }
+}
+
+// True if unit i of a lane is one of the segment's.
+fn holds(lane: u32, i: u32) -> bool {
+    return FULL_LANES || lane + i * LANES < p.units;
 }

@@ -27,3 +27,10 @@ fn unpack(v: Stored) -> Unit {
 fn pack(v: Unit) -> Stored {
     return Stored(pairs(v[0], v[1]), pairs(v[2], v[3]));
 }
+
+// An eighth of a unit, for lanes that share a load.
+alias Part = u64;
+
+fn unpack_part(v: Part) -> vec2<f32> {
+    return bitcast<vec2<f32>>(vec2(u32(v), u32(v >> 32u)));
+}

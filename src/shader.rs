@@ -312,6 +312,10 @@ pub struct Header {
     pub units: u32,
     /// Consecutive segments of an invocation.
     pub rows: u32,
+    /// True if every lane of a resident segment holds as many units as any.
+    pub full_lanes: bool,
+    /// True if every invocation has a segment.
+    pub full_groups: bool,
     /// True if the statistic has a center.
     pub centered: bool,
     /// `1 / (sqrt(var) + eps)` instead of `1 / sqrt(var + eps)`.
@@ -357,6 +361,8 @@ impl Header {
             runs: false,
             units: 1,
             rows: 1,
+            full_lanes: false,
+            full_groups: false,
             centered: true,
             eps_on_deviation: false,
             zero_is_one: false,
@@ -456,9 +462,11 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 6] {
+    fn switches(&self) -> [(&'static str, bool); 8] {
         [
             ("RUNS", self.runs),
+            ("FULL_LANES", self.full_lanes),
+            ("FULL_GROUPS", self.full_groups),
             ("PAIRS", self.pairs),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_on_deviation),
@@ -473,7 +481,7 @@ impl Header {
             Slot::Weight | Slot::Bias => match self.parameters {
                 Parameters::Scalar => "f32",
                 Parameters::Unit => "Stored",
-                Parameters::Shared => "vec2<f32>",
+                Parameters::Shared => "Part",
             },
             Slot::RunningMean | Slot::RunningVar => "f32",
             Slot::Records => "vec4<f32>",
@@ -548,7 +556,9 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.push(accumulate);
+                if self.kernel != Kernel::ShortRows {
+                    modules.push(accumulate);
+                }
                 if self.kernel != Kernel::Column {
                     let shared = self.parameters == Parameters::Shared;
                     modules.extend(if shared {
@@ -559,7 +569,7 @@ impl Header {
                 }
                 match self.kernel {
                     Kernel::Lane => modules.extend([normalize, lane]),
-                    Kernel::ShortRows => modules.push(short_rows),
+                    Kernel::ShortRows => modules.extend([resident, short_rows]),
                     _ => modules.extend([normalize, tree, column]),
                 }
             }

@@ -100,11 +100,15 @@ fn facts() -> Vec<Facts> {
     let mut odd = Facts::default();
     odd.offsets.x = 1;
     odd.offsets.bias = 3;
-    let mut in_place = Facts::default();
-    in_place.output_in_x = true;
+    let mut in_place = Facts {
+        output_in_x: true,
+        ..Facts::default()
+    };
     in_place.buffers[1] = in_place.buffers[0];
-    let mut arena = Facts::default();
-    arena.buffers = [0; 10];
+    let arena = Facts {
+        buffers: [0; 10],
+        ..Facts::default()
+    };
     vec![Facts::default(), odd, in_place, arena]
 }
 

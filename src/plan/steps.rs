@@ -280,6 +280,7 @@ impl<'a> Planner<'a> {
         {
             header.kernel = Kernel::ShortRows;
             header.units = layout.units;
+            header.full_lanes = true;
             header.rows = (tuning.short_row_elements / elements).clamp(1, 64);
             invocations = invocations.div_ceil(u64::from(header.rows));
         }
@@ -290,6 +291,10 @@ impl<'a> Planner<'a> {
         }
         let outputs = Self::outputs(&mut header, self.saved(), moments);
         let workgroups = invocations.div_ceil(u64::from(header.workgroup));
+        // Not so where workgroups fill two dimensions: there are some to spare then.
+        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
+        let segments = u64::from(header.workgroup) * u64::from(header.rows);
+        header.full_groups = one_dimension && u64::from(layout.groups).is_multiple_of(segments);
         self.push(header, params, workgroups, &outputs)
     }
 
@@ -345,6 +350,7 @@ impl<'a> Planner<'a> {
         layout.header(&mut header);
         header.lanes = lanes;
         header.units = layout.units.div_ceil(lanes);
+        header.full_lanes = layout.units.is_multiple_of(lanes);
         // Subgroups are full where workgroups are whole numbers of them, and segments do not straddle them.
         header.reduction = match traits.subgroup_size {
             Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => subgroup,
