@@ -31,5 +31,8 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let place = Place(subgroup * (size / LANES) + lane / LANES, lane % LANES);
-    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
+    hold_parameters(place);
+    for (var row = 0u; row < ROWS; row++) {
+        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
+    }
 }

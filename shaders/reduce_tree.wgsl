@@ -43,5 +43,8 @@ fn main(
     @builtin(local_invocation_index) invocation: u32,
 ) {
     let place = Place(invocation / LANES, invocation % LANES, invocation);
-    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
+    hold_parameters(place);
+    for (var row = 0u; row < ROWS; row++) {
+        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
+    }
 }

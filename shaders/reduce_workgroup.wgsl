@@ -51,5 +51,8 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let place = Place(0u, invocation, subgroup, subgroups, lane);
-    resident(linear_workgroup(group, groups) * (WORKGROUP / LANES) + place.slot, place);
+    hold_parameters(place);
+    for (var row = 0u; row < ROWS; row++) {
+        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
+    }
 }

@@ -6,7 +6,40 @@
 //   scale by the largest magnitude;  k = x0 + mean(x - x0), x0 the mean of the first unit;
 //   s = sum(x - k), q = sum((x - k)^2)
 // Three reductions over the lanes. Lanes without a segment repeat the last one and write nothing, so that control
-// flow is uniform.
+// flow is uniform. Where all segments have the same weights and an invocation takes several segments (HOLD), it
+// reads its share of the weights once, in hold_parameters.
+
+var<private> held_weight: array<Unit, UNITS>;
+var<private> held_bias: array<Unit, UNITS>;
+
+fn hold_parameters(place: Place) {
+    if (!HOLD) {
+        return;
+    }
+    let at = segment_at(0u);
+    var c = cursor_at(at, min(place.lane, p.units - 1u));
+    for (var i = 0u; i < UNITS; i++) {
+        held_weight[i] = weight_at(c.weight);
+        held_bias[i] = bias_at(c.weight);
+        if (holds(place.lane, i + 1u)) {
+            c = advance(c, at);
+        }
+    }
+}
+
+fn weight_of(i: u32, index: u32) -> Unit {
+    if (HOLD) {
+        return held_weight[i];
+    }
+    return weight_at(index);
+}
+
+fn bias_of(i: u32, index: u32) -> Unit {
+    if (HOLD) {
+        return held_bias[i];
+    }
+    return bias_at(index);
+}
 
 fn resident(index: u32, place: Place) {
     let present = FULL_GROUPS || index < p.segments;
@@ -51,7 +84,7 @@ fn resident(index: u32, place: Place) {
 
     c = cursor_at(at, min(place.lane, p.units - 1u));
     for (var i = 0u; i < UNITS; i++) {
-        let y = affine(center_and_scale(held[i], n), weight_at(c.weight), bias_at(c.weight));
+        let y = affine(center_and_scale(held[i], n), weight_of(i, c.weight), bias_of(i, c.weight));
         if (present && holds(place.lane, i)) {
             store(c.x, y);
         }

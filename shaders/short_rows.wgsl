@@ -15,6 +15,7 @@ fn reduce_max(v: u32, place: Place) -> u32 {
 }
 
 fn invocation(index: u32) {
+    hold_parameters(Place(0u));
     for (var row = 0u; row < ROWS; row++) {
         resident(index * ROWS + row, Place(0u));
     }

@@ -316,6 +316,8 @@ pub struct Header {
     pub full_lanes: bool,
     /// True if every invocation has a segment.
     pub full_groups: bool,
+    /// True if invocations keep their share of weight and bias from segment to segment.
+    pub hold: bool,
     /// True if the statistic has a center.
     pub centered: bool,
     /// `1 / (sqrt(var) + eps)` instead of `1 / sqrt(var + eps)`.
@@ -363,6 +365,7 @@ impl Header {
             rows: 1,
             full_lanes: false,
             full_groups: false,
+            hold: false,
             centered: true,
             eps_on_deviation: false,
             zero_is_one: false,
@@ -462,11 +465,12 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 8] {
+    fn switches(&self) -> [(&'static str, bool); 9] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
             ("FULL_GROUPS", self.full_groups),
+            ("HOLD", self.hold),
             ("PAIRS", self.pairs),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_on_deviation),

@@ -79,6 +79,8 @@ pub struct Tuning {
     pub widest_unit: u32,
     /// Invocations of a workgroup where each works alone.
     pub lane_workgroup: u32,
+    /// Workgroups that there should be before any invocation takes one segment after the other.
+    pub lane_workgroups: u32,
     /// Longest segment, in units, that one invocation holds in registers.
     pub short_row_units: u32,
     /// Elements that an invocation takes as consecutive short segments.
@@ -93,6 +95,8 @@ pub struct Tuning {
     pub subgroup_workgroup: u32,
     /// Units that an invocation of a resident segment holds at best, and at most.
     pub resident_units: (u32, u32),
+    /// Most segments that a workgroup takes one after the other, keeping its share of the weights.
+    pub resident_rows: u32,
     /// Invocations of a workgroup that shares one segment, at least and at most.
     pub workgroup_lanes: (u32, u32),
     /// Invocations that share a span when a segment is split.
@@ -115,13 +119,15 @@ impl Tuning {
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
         lane_workgroup: 16,
+        lane_workgroups: 32,
         short_row_units: 4,
-        short_row_elements: 2048,
+        short_row_elements: 8192,
         lane_segments: 32,
         lane_elements: 4096,
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (8, 16),
+        resident_rows: 64,
         workgroup_lanes: (16, 256),
         split_lanes: 1,
         split_target: 256,
@@ -134,6 +140,7 @@ impl Tuning {
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: 64,
+        lane_workgroups: 4096,
         short_row_units: 0,
         short_row_elements: 0,
         lane_segments: 1 << 16,
@@ -141,6 +148,7 @@ impl Tuning {
         run_elements: 32,
         subgroup_workgroup: 128,
         resident_units: (4, 16),
+        resident_rows: 1,
         workgroup_lanes: (64, 256),
         split_lanes: 256,
         split_target: 1 << 18,

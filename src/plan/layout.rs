@@ -133,9 +133,14 @@ impl Layout {
         }
     }
 
-    /// True if all segments read the same weight and bias, element by element.
+    /// True if all segments read the same weight and bias.
     pub fn same_weights(&self) -> bool {
-        self.weight_in_unit && self.kept.iter().all(|digit| digit.weight == 0)
+        self.kept.iter().all(|digit| digit.weight == 0)
+    }
+
+    /// True if weight and bias differ between the elements of a unit.
+    pub fn weight_in_unit(&self) -> bool {
+        self.weight_in_unit
     }
 
     /// Sets what of a header follows from the layout.

@@ -281,12 +281,15 @@ impl<'a> Planner<'a> {
             header.kernel = Kernel::ShortRows;
             header.units = layout.units;
             header.full_lanes = true;
-            header.rows = (tuning.short_row_elements / elements).clamp(1, 64);
+            // Several segments an invocation, but not so many that few workgroups are left.
+            let spare = layout.groups / (header.workgroup * tuning.lane_workgroups);
+            header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
+            header.hold = weighted && layout.same_weights();
             invocations = invocations.div_ceil(u64::from(header.rows));
         }
         // Lanes that walk over equal segments in step can share what they load of the weight.
         let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
-        if layout.unit == Unit::Mat4 && layout.same_weights() && eight_lanes {
+        if layout.unit == Unit::Mat4 && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
             header.parameters = Parameters::Shared;
         }
         let outputs = Self::outputs(&mut header, self.saved(), moments);
@@ -356,10 +359,13 @@ impl<'a> Planner<'a> {
             Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => subgroup,
             _ => Reduction::Tree,
         };
+        let slots = workgroup / lanes;
+        header.rows = (layout.groups / slots / tuning.lane_workgroups).clamp(1, tuning.resident_rows);
+        header.hold = self.geometries.has_affine && header.rows > 1 && layout.same_weights();
         let mut params = self.params();
         layout.params(&mut params);
         let outputs = Self::outputs(&mut header, self.saved(), moments);
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(workgroup / lanes));
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
         self.push(header, params, workgroups, &outputs)
     }
 
