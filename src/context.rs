@@ -293,7 +293,12 @@ async fn find_adapter(options: &AdapterOptions) -> Result<wgpu::Adapter> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = backends;
         let adapters = wgpu::Instance::new(descriptor).enumerate_adapters(backends).await;
-        found.extend(adapters.iter().map(|adapter| adapter.get_info().name));
+        found.extend(
+            adapters
+                .iter()
+                .map(wgpu::Adapter::get_info)
+                .map(|info| format!("{} ({})", info.name, info.backend)),
+        );
         let matches = |adapter: &wgpu::Adapter| {
             let name = adapter.get_info().name.to_lowercase();
             wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
@@ -303,9 +308,12 @@ async fn find_adapter(options: &AdapterOptions) -> Result<wgpu::Adapter> {
         }
     }
     let message = match &options.name {
-        Some(name) if found.is_empty() => format!("no adapter is called {name:?}; there is none"),
-        Some(name) => format!("no adapter is called {name:?}; found: {}", found.join(", ")),
-        None => "no adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers)".to_owned(),
+        Some(name) if found.is_empty() => format!("none is called {name:?}, there is none at all"),
+        Some(name) => format!("none is called {name:?}; found: {}", found.join(", ")),
+        None => format!(
+            "there is none for {:?}; a software one is Mesa's Vulkan driver (Debian: mesa-vulkan-drivers)",
+            options.backends
+        ),
     };
     Err(Error::new(ErrorKind::Adapter, "adapter", message))
 }

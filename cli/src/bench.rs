@@ -8,9 +8,10 @@ use serde::Serialize;
 use wgnorm::Context;
 use wgnorm::verify::{self, Case};
 
+use crate::console::{self, say};
 use crate::copy::{self, Copy, Sweep};
 use crate::cpu;
-use crate::device::{Device, DeviceArgs};
+use crate::device::{Device, DeviceArgs, describe_driver};
 use crate::failure::{Failure, Result};
 use crate::files::Output;
 use crate::operation::{Op, Settings};
@@ -23,7 +24,7 @@ use crate::workload::{self, Workload};
 
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// Smaller tensors and fewer runs: under a minute on two cores.
+    /// Smaller tensors and fewer samples: under a minute on two cores.
     #[arg(long)]
     quick: bool,
 
@@ -35,7 +36,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "op")]
     shape: Vec<usize>,
 
-    /// Samples of each time; the median is reported.
+    /// Samples of each time; the median is reported. Default: 9, with --quick 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
 
@@ -46,6 +47,8 @@ pub struct BenchArgs {
 #[derive(Serialize, Debug)]
 pub struct Bench {
     adapter: String,
+    driver: String,
+    command: String,
     copy: Sweep,
     rows: Vec<Row>,
 }
@@ -88,15 +91,16 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
     // Bytes read and written together: beyond the caches of the usual CPUs.
     let sweep_bytes = if args.quick { 32 << 20 } else { 128 << 20 };
     let copy = copy::sweep(&context, sweep_bytes, runs)?;
-    println!("adapter  {adapter}");
-    println!("{}", table(&rows));
-    println!("{TABLE_CAPTION}");
+    say!("adapter  {adapter}");
+    say!("command  {}", command());
+    say!("{}", table(&rows));
+    say!("{TABLE_CAPTION}");
     let shaders: Vec<_> = copy
         .shaders
         .iter()
         .map(|(name, gbps)| format!("{name} {gbps:.1}"))
         .collect();
-    println!(
+    say!(
         "copy of {} MiB, GB/s: reference {:.1}, best {:.1}, buffer to buffer {:.1} ({})",
         sweep_bytes >> 20,
         copy.reference_gbps,
@@ -105,9 +109,25 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
         shaders.join(", ")
     );
     if let Some(json) = json {
-        json.save_json(&Bench { adapter, copy, rows })?;
+        json.save_json(&Bench {
+            adapter,
+            driver: describe_driver(context.adapter_info()),
+            command: command(),
+            copy,
+            rows,
+        })?;
     }
     Ok(())
+}
+
+/// The command line that this run was started with.
+fn command() -> String {
+    let arguments = std::env::args_os().skip(1);
+    let words = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once("wgnorm".into())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl BenchArgs {
@@ -149,7 +169,7 @@ pub fn measure_all(context: &Context, workloads: Vec<Workload>, runs: usize) -> 
         if let (Some(variant), true) = (workload.settings.variant, several) {
             let operation = workload.case()?.operation()?;
             if !operation.candidates(context)?.contains(&variant) {
-                eprintln!("note: {variant} cannot run {}", name(&workload));
+                console::note("note", &format!("{variant} cannot run {}", name(&workload)));
                 continue;
             }
         }
@@ -159,10 +179,8 @@ pub fn measure_all(context: &Context, workloads: Vec<Workload>, runs: usize) -> 
 }
 
 fn measure(context: &Context, workload: &Workload, runs: usize) -> Result<Row> {
+    workload.check(context)?;
     let case = workload.case()?;
-    if case.x.is_empty() {
-        return Err(Failure::input("an empty tensor cannot be timed"));
-    }
     let mut operation = case.operation()?;
     operation.variant = workload.settings.variant;
     operation.statistics = false;

@@ -1,10 +1,12 @@
 //! `wgnorm verify --cases DIR`: a directory of golden cases.
 
 use std::path::Path;
+use std::{fs, io};
 
 use wgnorm::Variant;
 use wgnorm::verify::{self, Case, Outcome};
 
+use crate::console::say;
 use crate::device::Device;
 use crate::failure::{Failure, Result};
 use crate::files::{Contents, Output};
@@ -13,11 +15,18 @@ use crate::outputs;
 use crate::report::{CaseReport, Report};
 use crate::verify::{Choice, VerifyArgs, progress, record_error, record_run};
 
-pub fn run(args: &VerifyArgs, directory: &Path, choice: Choice, device: &Device) -> Result<Report> {
+pub fn run(
+    args: &VerifyArgs,
+    directory: &Path,
+    choice: Choice,
+    device: &Device,
+    json: Option<&Output>,
+) -> Result<Report> {
     let manifest = Manifest::read(directory)?;
-    if let Some(dump) = &args.dump {
-        std::fs::create_dir_all(dump)
-            .map_err(|error| Failure::Input(format!("cannot create {}: {error}", dump.display())))?;
+    refuse_loss(args, directory, &manifest, json)?;
+    // What is malformed is refused before the work, not after minutes of it.
+    for golden in &manifest.cases {
+        golden.check(directory, args.tight)?;
     }
     let mut report = Report::new(device.describe());
     for golden in progress(manifest.cases, |golden| golden.id.clone()) {
@@ -37,9 +46,28 @@ pub fn run(args: &VerifyArgs, directory: &Path, choice: Choice, device: &Device)
     skipped.retain(|(_, reason)| reason.starts_with("not built yet"));
     skipped.sort();
     for group in skipped.chunk_by(|a, b| a == b) {
-        println!("skipped  {} of {} cases: {}", group[0].0, group.len(), group[0].1);
+        say!("skipped  {} of {} cases: {}", group[0].0, group.len(), group[0].1);
     }
     Ok(report)
+}
+
+/// Refuses to write over the cases.
+fn refuse_loss(args: &VerifyArgs, directory: &Path, manifest: &Manifest, json: Option<&Output>) -> Result<()> {
+    if let Some(json) = json {
+        json.refuse_replacing(manifest.files(directory))?;
+    }
+    let Some(dump) = &args.dump else {
+        return Ok(());
+    };
+    let failure = |error: io::Error| Failure::Input(format!("cannot write into {}: {error}", dump.display()));
+    fs::create_dir_all(dump).map_err(failure)?;
+    let canonical = |path: &Path| fs::canonicalize(path).map_err(failure);
+    if canonical(dump)? == canonical(directory)? {
+        return Err(Failure::input(
+            "--dump: the directory of the cases is no place for their outputs",
+        ));
+    }
+    Ok(())
 }
 
 struct Run<'a> {

@@ -3,6 +3,7 @@
 use wgnorm::verify::{self, Scale};
 
 use crate::bench;
+use crate::console::say;
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
 use crate::report::{self, Report};
@@ -13,9 +14,9 @@ const RUNS: usize = 5;
 
 pub fn run(device: &DeviceArgs) -> Result<()> {
     let device = device.open()?;
-    println!("adapter  {}", device.describe());
+    say!("adapter  {}", device.describe());
 
-    println!(
+    say!(
         "\nNormalizations against a float64 reference, {}:",
         report::TABLE_CAPTION
     );
@@ -23,16 +24,16 @@ pub fn run(device: &DeviceArgs) -> Result<()> {
     for case in progress(verify::cases(Scale::Smoke), |case| case.id.clone()) {
         run_case(&device, &case, Choice::Planner, &mut report);
     }
-    println!("{}", report.table());
+    say!("{}", report.table());
     report.print_summary();
 
     if let Device::Gpu(context) = &device {
-        println!("\nSpeed, each row verified first:");
+        say!("\nSpeed, each row verified first:");
         let rows = bench::measure_all(context, workload::demonstration(), RUNS)?;
-        println!("{}", bench::table(&rows));
-        println!("{}", bench::TABLE_CAPTION);
+        say!("{}", bench::table(&rows));
+        say!("{}", bench::TABLE_CAPTION);
     }
-    println!(
+    say!(
         "\nMore:
   wgnorm norm IN.npy -o OUT.npy --op layer    normalize a tensor file
   wgnorm verify                               every operation and kernel variant against the reference

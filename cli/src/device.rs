@@ -1,23 +1,33 @@
 //! Where to compute: the `--backend` and `--device` flags, and what stands behind them.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
 use wgnorm::verify::{self, Case, Outcome};
 use wgnorm::{AdapterOptions, Context, Variant, wgpu};
 
 use crate::cpu;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+
+/// Where help lists the flags that every command takes.
+pub const HELP_HEADING: &str = "Common options";
 
 #[derive(Args, Debug, Clone)]
 pub struct DeviceArgs {
-    /// Graphics API to look for adapters in.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    pub backend: Backend,
+    /// Graphics API to look for adapters in; auto takes gl only where no other has one.
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = HELP_HEADING)]
+    backend: Backend,
 
-    /// `auto`, `cpu` (the library's own multi-threaded CPU path, not a software adapter), or a part of an adapter's
-    /// name in any case, such as `llvmpipe` or `nvidia`.
-    #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|NAME")]
-    pub device: String,
+    /// cpu (the library's CPU path, not a software adapter), or a part of an adapter's name, such as llvmpipe.
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        value_name = "auto|cpu|NAME",
+        value_parser = NonEmptyStringValueParser::new(),
+        help_heading = HELP_HEADING
+    )]
+    device: String,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,14 +41,16 @@ pub enum Backend {
 }
 
 impl Backend {
-    pub fn bits(self) -> wgpu::Backends {
-        match self {
-            Self::Auto => wgpu::Backends::all(),
+    /// Looks for something in the backend; automatically in GL only after the others, since merely asking some GL
+    /// drivers makes them print to stderr.
+    fn search<T, E>(self, look: impl Fn(wgpu::Backends) -> Result<T, E>) -> Result<T, E> {
+        look(match self {
+            Self::Auto => return look(wgpu::Backends::PRIMARY).or_else(|_| look(wgpu::Backends::all())),
             Self::Vulkan => wgpu::Backends::VULKAN,
             Self::Gl => wgpu::Backends::GL,
             Self::Metal => wgpu::Backends::METAL,
             Self::Dx12 => wgpu::Backends::DX12,
-        }
+        })
     }
 }
 
@@ -50,16 +62,42 @@ pub enum Device {
 
 impl DeviceArgs {
     pub fn open(&self) -> Result<Device> {
-        if self.device.eq_ignore_ascii_case("cpu") {
+        if self.is_cpu() {
             return Ok(Device::Cpu);
         }
         let name = (!self.device.eq_ignore_ascii_case("auto")).then(|| self.device.clone());
-        let options = AdapterOptions {
-            backends: self.backend.bits(),
-            name,
-            ..Default::default()
+        let request = |backends| {
+            let name = name.clone();
+            let options = AdapterOptions {
+                backends,
+                name,
+                ..Default::default()
+            };
+            pollster::block_on(Context::request(&options))
         };
-        Ok(Device::Gpu(pollster::block_on(Context::request(&options))?))
+        let hint = match &name {
+            Some(_) => "",
+            None => "; `scripts/with-adapter COMMAND` installs a software driver, `--device cpu` needs none",
+        };
+        let context = self.backend.search(request);
+        Ok(Device::Gpu(
+            context.map_err(|error| Failure::Adapter(format!("{error}{hint}")))?,
+        ))
+    }
+
+    pub fn is_cpu(&self) -> bool {
+        self.device.eq_ignore_ascii_case("cpu")
+    }
+
+    /// The adapters among which [`open`](Self::open) chooses.
+    pub fn adapters(&self) -> Vec<wgpu::Adapter> {
+        let enumerate = |backends| {
+            let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+            descriptor.backends = backends;
+            let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
+            if adapters.is_empty() { Err(()) } else { Ok(adapters) }
+        };
+        self.backend.search(enumerate).unwrap_or_default()
     }
 }
 
@@ -103,12 +141,14 @@ impl Device {
     }
 }
 
+pub fn describe_driver(info: &wgpu::AdapterInfo) -> String {
+    let parts = [info.driver.as_str(), info.driver_info.as_str()];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
 pub fn describe_adapter(info: &wgpu::AdapterInfo) -> String {
-    let driver = [info.driver.as_str(), info.driver_info.as_str()]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let driver = describe_driver(info);
     if driver.is_empty() {
         format!("{} ({})", info.name, info.backend)
     } else {

@@ -35,12 +35,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mismatch(message) | Self::Input(message) => f.write_str(message),
-            Self::Adapter(message) => write!(
-                f,
-                "{message}; run under scripts/with-adapter, which installs a software Vulkan driver, install your \
-                 GPU's driver, or use --device cpu"
-            ),
+            Self::Mismatch(message) | Self::Input(message) | Self::Adapter(message) => f.write_str(message),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use wgnorm::wgpu::{self, Features};
-use wgnorm::{Context, Plan};
+use wgnorm::{Context, DeviceTraits, Plan};
 
+use crate::console::say;
 use crate::device::{Device, DeviceArgs, describe_adapter};
 use crate::failure::Result;
 use crate::files::Output;
@@ -20,19 +21,19 @@ const FEATURES: [(&str, Features); 4] = [
 ];
 
 pub fn run(device: &DeviceArgs, json: Option<Output>) -> Result<()> {
-    let adapters = adapters(device);
-    println!("adapters found: {}", adapters.len());
+    let adapters = device.adapters();
+    say!("adapters found: {}", adapters.len());
     for adapter in &adapters {
         print_adapter(adapter);
     }
     let opened = device.open()?;
-    println!("chosen: {}", opened.describe());
+    say!("chosen: {}", opened.describe());
     let mut plans = Value::Null;
     if let Device::Gpu(context) = &opened {
-        println!("traits: {:#?}", context.traits());
+        print_traits(context.traits());
         plans = print_plans(context)?;
     } else {
-        println!(
+        say!(
             "threads: {}",
             std::thread::available_parallelism().map_or(1, usize::from)
         );
@@ -47,13 +48,15 @@ pub fn run(device: &DeviceArgs, json: Option<Output>) -> Result<()> {
     Ok(())
 }
 
-fn adapters(device: &DeviceArgs) -> Vec<wgpu::Adapter> {
-    let backends = device.backend.bits();
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    pollster::block_on(instance.enumerate_adapters(backends))
+fn print_traits(traits: &DeviceTraits) {
+    let subgroups = match traits.subgroup_size {
+        Some((low, high)) if low == high => format!("subgroups of {low}"),
+        Some((low, high)) => format!("subgroups of {low} to {high}"),
+        None => "no subgroups".into(),
+    };
+    let adapter = if traits.software { "software" } else { "hardware" };
+    let integers = if traits.wide_integers { "with" } else { "without" };
+    say!("planned for: {adapter}, {subgroups}, {integers} 64-bit integers, the limits above");
 }
 
 fn limits(adapter: &wgpu::Adapter) -> [(&'static str, u64); 6] {
@@ -89,14 +92,15 @@ fn features(adapter: &wgpu::Adapter) -> Vec<&'static str> {
 
 fn print_adapter(adapter: &wgpu::Adapter) {
     let info = adapter.get_info();
-    println!("  {}, {:?}", describe_adapter(&info), info.device_type);
-    println!(
+    say!("  {}, {:?}", describe_adapter(&info), info.device_type);
+    say!(
         "    subgroup size {} to {}",
-        info.subgroup_min_size, info.subgroup_max_size
+        info.subgroup_min_size,
+        info.subgroup_max_size
     );
-    println!("    features: {}", features(adapter).join(", "));
+    say!("    features: {}", features(adapter).join(", "));
     for (name, value) in limits(adapter) {
-        println!("    {name}: {value}");
+        say!("    {name}: {value}");
     }
 }
 
@@ -165,7 +169,7 @@ fn print_plans(context: &Context) -> Result<Value> {
             names.join(" "),
         ]);
     }
-    println!("{table}");
+    say!("{table}");
     Ok(plans.into())
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod console;
 mod copy;
 mod cpu;
 mod demo;
@@ -32,8 +33,9 @@ use files::Output;
 
 /// Normalizes tensors on the GPU: batch, layer, RMS, instance and group norm, z-score.
 ///
-/// Without a command: picks the adapter, verifies a few operations, shows a small benchmark. Exit codes: 0 success,
-/// 1 results differ from the reference, 2 wrong usage or input, 3 no adapter.
+/// Without a command: picks the adapter, verifies a few operations, shows a small benchmark.
+///
+/// Exit codes: 0 success, 1 results differ from the reference, 2 wrong usage or input, 3 no adapter.
 #[derive(Parser)]
 #[command(name = "wgnorm", version, max_term_width = 120)]
 struct Cli {
@@ -41,7 +43,7 @@ struct Cli {
     device: DeviceArgs,
 
     /// Writes the command's result to this file as JSON.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = device::HELP_HEADING)]
     json: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -63,12 +65,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Drivers and wgpu warn about things that no caller can change; RUST_LOG shows them.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
-    match run(&Cli::parse()) {
+    // Drivers and wgpu tell of things that no caller can change, and of adapters that are not there; RUST_LOG shows it.
+    let filter = env_logger::Env::default().default_filter_or("error,wgpu_hal=off");
+    env_logger::Builder::from_env(filter).init();
+    let result = run(&Cli::parse()).and_then(|()| match console::stdout_error() {
+        Some(error) => Err(Failure::Input(format!("cannot write to standard output: {error}"))),
+        None => Ok(()),
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            console::note("error", &failure.to_string());
             failure.exit_code()
         }
     }

@@ -1,7 +1,7 @@
 //! The manifest of a conformance directory, and its cases as the library's.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use wgnorm::{Affine, Layout, Preset, RunningVariance};
 use crate::failure::{Failure, Result};
 use crate::files;
 
+const NAME: &str = "manifest.json";
 const FORMAT: &str = "norm-golden-1";
 
 #[derive(Deserialize, Debug)]
@@ -52,12 +53,15 @@ pub type Tensors = HashMap<String, Vec<f64>>;
 
 impl Manifest {
     pub fn read(directory: &Path) -> Result<Self> {
-        let path = directory.join("manifest.json");
+        let path = directory.join(NAME);
         let refuse = |reason: String| Failure::Input(format!("{}: {reason}", path.display()));
         let text = std::fs::read(&path).map_err(|error| refuse(format!("cannot read: {error}")))?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))?;
         if manifest.format != FORMAT {
             return Err(refuse(format!("format {:?}, {FORMAT:?} is needed", manifest.format)));
+        }
+        if manifest.cases.is_empty() {
+            return Err(refuse("it lists no case".into()));
         }
         let mut seen = HashSet::new();
         for case in &manifest.cases {
@@ -72,9 +76,22 @@ impl Manifest {
         }
         Ok(manifest)
     }
+
+    /// Every file that the directory's cases are read from.
+    pub fn files(&self, directory: &Path) -> impl Iterator<Item = PathBuf> {
+        let cases = self.cases.iter().map(|case| case.file.as_str());
+        cases.chain([NAME]).map(|name| directory.join(name))
+    }
 }
 
 impl Golden {
+    /// Refuses what [`read`](Self::read), [`case`](Self::case) or [`tolerance`](Self::tolerance) would.
+    pub fn check(&self, directory: &Path, tight: bool) -> Result<()> {
+        self.case(&self.read(directory)?)?;
+        let mut outputs = self.outputs.iter();
+        outputs.try_for_each(|output| self.tolerance(output, tight).map(drop))
+    }
+
     fn malformed(&self, reason: impl std::fmt::Display) -> Failure {
         Failure::Input(format!("case {}: {reason}", self.id))
     }

@@ -1,7 +1,6 @@
 //! `wgnorm norm`: one tensor file in, one out.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use wgnorm::Layout;
 use wgnorm::spec::{Operation, Source};
 use wgnorm::verify::{self, Case, Norm, Outcome, TensorVerdict, Verdict};
 
+use crate::console::say;
 use crate::cpu;
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
@@ -65,8 +65,11 @@ pub struct NormArgs {
 }
 
 pub fn run(args: &NormArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    if args.settings.variant.is_some() && device.is_cpu() {
+        return Err(Failure::input("--variant has no meaning for --device cpu"));
+    }
     let input = args.input.read("x")?;
-    refuse_loss(&args.input, &args.output, &input)?;
+    let name = args.output_name(&input)?;
     let case = (args.settings).case(args.op, &input.shape, input.values, args.parameters()?)?;
     let operation = args.operation(&case)?;
     let output = Output::create(&args.output.path)?;
@@ -74,16 +77,18 @@ pub fn run(args: &NormArgs, device: &DeviceArgs, json: Option<Output>) -> Result
         Some(target) => Some(create_statistics(target, &operation)?),
         None => None,
     };
+    args.refuse_loss(&input.others, &output, statistics.as_ref(), json.as_ref())?;
     let device = device.open()?;
 
     let done = execute(&device, &operation, &case)?;
-    println!("x        {} {:?} float32", args.input, case.shape);
-    println!("op       {}", case.name());
-    println!("adapter  {}", device.describe());
-    println!("variant  {}", done.variant);
-    println!(
+    say!("x        {} {:?} float32", args.input, case.shape);
+    say!("op       {}", case.name());
+    say!("adapter  {}", device.describe());
+    say!("variant  {}", done.variant);
+    say!(
         "time     {:.3} ms with upload and readback, {:.3} ms of it on the device",
-        done.total_ms, done.device_ms
+        done.total_ms,
+        done.device_ms
     );
     let verdict = args.check.then(|| verify::judge(&case, &done.outcome));
     if let Some(verdict) = &verdict {
@@ -100,9 +105,8 @@ pub fn run(args: &NormArgs, device: &DeviceArgs, json: Option<Output>) -> Result
     if let Some(file) = statistics {
         file.save_tensors(statistics_tensors(&case, &done.outcome))?;
     }
-    let name = (args.output.tensor.as_deref()).or(input.name.as_deref()).unwrap_or("y");
-    output.save_tensor(&args.output, name, &case.shape, done.outcome.y)?;
-    println!("y        {}", args.output);
+    output.save_tensor(args.output.format, &name, &case.shape, done.outcome.y)?;
+    say!("y        {}", args.output);
     if let Some(json) = json {
         json.save_json(&json!({
             "adapter": device.describe(),
@@ -130,6 +134,46 @@ impl NormArgs {
         })
     }
 
+    /// The tensor's name in a .safetensors output.
+    fn output_name(&self, input: &Tensor) -> Result<String> {
+        match &self.output.tensor {
+            Some(_) if self.output.format == Format::Npy => Err(Failure::Input(format!(
+                "{}: a .npy file holds one tensor without a name; drop the :TENSOR",
+                self.output
+            ))),
+            // The format keeps this key for text.
+            Some(name) if name == "__metadata__" => Err(Failure::Input(format!("{name} cannot be a tensor's name"))),
+            Some(name) => Ok(name.clone()),
+            None => Ok(input.name.clone().unwrap_or_else(|| "y".into())),
+        }
+    }
+
+    /// Refuses to write one file twice or to replace an input. Only y may replace x, unless `others`, more tensors in
+    /// that file, would be lost.
+    fn refuse_loss(
+        &self,
+        others: &[String],
+        y: &Output,
+        statistics: Option<&Output>,
+        json: Option<&Output>,
+    ) -> Result<()> {
+        let x = self.input.path.as_path();
+        let parameters = [&self.weight, &self.bias, &self.running_mean, &self.running_var];
+        let mut kept: Vec<&Path> = (parameters.into_iter().flatten())
+            .map(|input| input.path.as_path())
+            .collect();
+        if !others.is_empty() {
+            kept.push(x);
+        }
+        y.refuse_replacing(&kept)?;
+        kept.extend([x, y.path()]);
+        for output in [statistics, json].into_iter().flatten() {
+            output.refuse_replacing(&kept)?;
+            kept.push(output.path());
+        }
+        Ok(())
+    }
+
     fn operation(&self, case: &Case) -> Result<Operation> {
         let mut operation = case.operation()?;
         operation.variant = self.settings.variant;
@@ -138,26 +182,10 @@ impl NormArgs {
     }
 }
 
-/// Replacing a .safetensors file by one of its tensors would lose the others.
-fn refuse_loss(input: &TensorPath, output: &TensorPath, tensor: &Tensor) -> Result<()> {
-    let same = |a: &Path, b: &Path| {
-        fs::canonicalize(a)
-            .ok()
-            .is_some_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
-    };
-    if !tensor.others.is_empty() && same(&input.path, &output.path) {
-        return Err(Failure::Input(format!(
-            "cannot write {output}: it is the input file, and its {} other tensors would be lost",
-            tensor.others.len()
-        )));
-    }
-    Ok(())
-}
-
 fn create_statistics(target: &TensorPath, operation: &Operation) -> Result<Output> {
-    if target.format != Format::Safetensors {
+    if target.format != Format::Safetensors || target.tensor.is_some() {
         return Err(Failure::input(
-            "--statistics writes two tensors: a .safetensors file is needed",
+            "--statistics writes the tensors mean and rstd: a .safetensors file is needed, without :TENSOR",
         ));
     }
     if operation.source == Source::Running {
@@ -215,7 +243,7 @@ fn print_statistics(outcome: &Outcome) {
         if !values.is_empty() {
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            println!("{name:<8} {low:.9e} to {high:.9e} over {} segments", values.len());
+            say!("{name:<8} {low:.9e} to {high:.9e} over {} segments", values.len());
         }
     }
 }
@@ -223,7 +251,7 @@ fn print_statistics(outcome: &Outcome) {
 fn print_verdict(verdict: &Verdict) {
     for tensor in &verdict.tensors {
         let (comparison, tolerance) = (&tensor.comparison, &tensor.tolerance);
-        println!(
+        say!(
             "check    {}: largest error {:.3e}, {:.3e} of the reference; allowed {:.3e} + {:.3e} |reference|: {}",
             tensor.name,
             comparison.max_abs_err,

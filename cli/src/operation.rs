@@ -11,6 +11,9 @@ use wgnorm::{
 
 use crate::failure::{Failure, Result};
 
+/// Where help lists what says which normalization.
+const HELP_HEADING: &str = "Normalization";
+
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// Layer norm over the trailing axes from --axis on.
@@ -47,40 +50,40 @@ impl Op {
 #[derive(Args, Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// First normalized axis of layer and rms; all after it are normalized too. Negative axes count from the end.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "N", allow_negative_numbers = true)]
     pub axis: Option<isize>,
 
     /// Normalized axes of zscore and mvn, such as 0,2. Negative axes count from the end.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     pub axes: Vec<isize>,
 
     /// Number of groups of the group norm; must divide the channels.
-    #[arg(long, value_name = "G")]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "G")]
     pub groups: Option<usize>,
 
     /// Where the channels of batch, instance and group norm lie: nchw is axis 1 of N×C×…, nhwc the last of N×…×C, for
     /// any number of spatial axes.
-    #[arg(long, value_enum)]
+    #[arg(long, help_heading = HELP_HEADING, value_enum)]
     pub layout: Option<LayoutName>,
 
     /// Number added to the variance (mvn: to the standard deviation); the preset's when not given.
-    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "E", allow_negative_numbers = true)]
     pub eps: Option<f32>,
 
     /// Framework whose defaults and conventions apply.
-    #[arg(long, value_enum)]
+    #[arg(long, help_heading = HELP_HEADING, value_enum)]
     pub preset: Option<PresetName>,
 
     /// Degrees of freedom taken from the divisor of the z-score's variance: 0 (scikit-learn) or 1 (R, pandas).
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "N")]
     pub ddof: Option<u32>,
 
     /// What weight and bias of the group norm are indexed by.
-    #[arg(long, value_enum)]
+    #[arg(long, help_heading = HELP_HEADING, value_enum)]
     pub affine: Option<AffineName>,
 
     /// Kernel variant to insist on instead of the planner's choice.
-    #[arg(long, value_name = "V", value_parser = variant_parser())]
+    #[arg(long, help_heading = HELP_HEADING, value_name = "V", value_parser = variant_parser())]
     pub variant: Option<Variant>,
 }
 

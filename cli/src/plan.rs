@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 use wgnorm::Plan;
 
+use crate::console::say;
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
 use crate::files::Output;
@@ -49,9 +50,9 @@ pub fn run(args: &PlanArgs, device: &DeviceArgs, json: Option<Output>) -> Result
     let plan = operation.plan(context)?;
     let candidates = operation.candidates(context)?;
     let names: Vec<_> = candidates.iter().map(|variant| variant.name()).collect();
-    println!("adapter     {}", device.describe());
-    println!("{plan}");
-    println!(
+    say!("adapter     {}", device.describe());
+    say!("{plan}");
+    say!(
         "candidates  {}",
         if names.is_empty() {
             "none".into()

@@ -1,5 +1,6 @@
 //! The result of a verification: JSON for machines, tables for people.
 
+use crate::console::say;
 use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -91,11 +92,15 @@ impl Report {
     pub fn print_summary(&self) {
         for case in self.cases.iter().filter(|case| case.status == Status::Failed) {
             let reason = case.reason.as_deref().unwrap_or("outside the tolerance");
-            println!("FAILED {} {}: {reason}", case.id, case.variant.unwrap_or(""));
+            say!("FAILED {} {}: {reason}", case.id, case.variant.unwrap_or(""));
         }
-        println!(
+        say!(
             "{} passed, {} failed, {} partial, {} skipped on {}",
-            self.passed, self.failed, self.partial, self.skipped, self.adapter
+            self.passed,
+            self.failed,
+            self.partial,
+            self.skipped,
+            self.adapter
         );
     }
 

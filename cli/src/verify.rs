@@ -9,6 +9,7 @@ use wgnorm::verify::{self, Case, Outcome, Scale};
 use wgnorm::{Variant, spec::Operation};
 
 use crate::conformance;
+use crate::console::say;
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
 use crate::files::Output;
@@ -83,9 +84,12 @@ impl VerifyArgs {
 
 pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
     let choice = args.choice()?;
+    if matches!(choice, Choice::One(_)) && device.is_cpu() {
+        return Err(Failure::input("--variant has no meaning for --device cpu"));
+    }
     let device = device.open()?;
     let report = match &args.cases {
-        Some(directory) => conformance::run(args, directory, choice, &device)?,
+        Some(directory) => conformance::run(args, directory, choice, &device, json.as_ref())?,
         None => {
             let scale = match (args.full, args.smoke) {
                 (true, _) => Scale::Full,
@@ -99,8 +103,8 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
             report
         }
     };
-    println!("{}", report.table());
-    println!("{}", report::TABLE_CAPTION);
+    say!("{}", report.table());
+    say!("{}", report::TABLE_CAPTION);
     report.print_summary();
     if let Some(json) = json {
         json.save_json(&report)?;

@@ -1,10 +1,10 @@
 //! What `bench` times: operations and shapes.
 
-use wgnorm::Layout;
 use wgnorm::spec::{Operation, Source};
 use wgnorm::verify::{Case, Norm, Update};
+use wgnorm::{Context, Layout};
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::operation::{LayoutName, Op, Parameters, Settings};
 
 /// One row of the benchmark, before it is run.
@@ -67,6 +67,23 @@ pub fn demonstration() -> Vec<Workload> {
 }
 
 impl Workload {
+    /// Refuses what cannot be timed, before any data is made for it.
+    pub fn check(&self, context: &Context) -> Result<()> {
+        let mut operation = self.settings.operation(self.op, &self.shape)?;
+        operation.variant = self.settings.variant;
+        operation.plan(context)?;
+        let bytes = self.shape.iter().fold(4, |bytes, &extent| bytes * extent as u64);
+        let limits = context.device().limits();
+        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        match bytes {
+            0 => Err(Failure::input("an empty tensor cannot be timed")),
+            bytes if bytes > most => Err(Failure::Input(format!(
+                "the tensor takes {bytes} bytes; a copy to compare with takes at most {most} on this device"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The case: data of unit variance about 0.5, a weight and a bias where the operation usually has them, and the
     /// running statistics of batch norm, updated unless evaluating.
     pub fn case(&self) -> Result<Case> {

@@ -104,6 +104,27 @@ fn what_is_not_built_is_skipped_and_named() {
 }
 
 #[test]
+fn cases_are_not_written_over() {
+    let cases = directory(&[layer("layer")], good());
+    let (manifest, file) = (
+        path(cases.path(), "manifest.json"),
+        path(cases.path(), "layer.safetensors"),
+    );
+    let before = (fs::read(&manifest).unwrap(), fs::read(&file).unwrap());
+    let directory = cases.path().to_str().unwrap();
+    for more in [
+        ["--dump", directory],
+        ["--json", manifest.as_str()],
+        ["--json", file.as_str()],
+        ["--variant", "split"],
+    ] {
+        let run = wgnorm(&[["verify", "--cases", directory].as_slice(), &more].concat());
+        assert_code(&run, 2);
+    }
+    assert_eq!((fs::read(&manifest).unwrap(), fs::read(&file).unwrap()), before);
+}
+
+#[test]
 fn malformed_directories_are_refused() {
     let change = |edit: &dyn Fn(&mut Value)| {
         let mut case = layer("a");
@@ -134,6 +155,7 @@ fn malformed_directories_are_refused() {
     write(broken.path(), "manifest.json", b"{\"format\": NaN");
     directories.push((broken, "manifest.json"));
     directories.push((tempfile::tempdir().unwrap(), "cannot read"));
+    directories.push((directory(&[], good()), "no case"));
     for (directory, expected) in &directories {
         let run = wgnorm(&["verify", "--cases", directory.path().to_str().unwrap()]);
         assert_code(&run, 2);

@@ -4,8 +4,9 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use common::{assert_code, le_f32, npy, path, safetensors, stderr, wgnorm, write};
+use common::{assert_code, le_f32, npy, path, read_npy, safetensors, stderr, wgnorm, write};
 use npyz::WriterBuilder;
 use safetensors::SafeTensors;
 
@@ -17,13 +18,6 @@ fn norm<'a>(input: &'a str, output: &'a str, more: &[&'a str]) -> std::process::
     let mut args = vec!["norm", input, "-o", output, "--op", "layer", "--eps", "0"];
     args.extend(more);
     wgnorm(&args)
-}
-
-/// Reads with a reader that is not the program's own.
-fn read_npy(file: &str) -> (Vec<u64>, Vec<f32>) {
-    let bytes = fs::read(file).unwrap();
-    let file = npyz::NpyFile::new(&bytes[..]).unwrap();
-    (file.shape().to_vec(), file.into_vec().unwrap())
 }
 
 #[track_caller]
@@ -94,6 +88,52 @@ fn safetensors_keep_names_and_give_statistics() {
     let run = norm(&x, &input, &[]);
     assert_code(&run, 2);
     assert!(stderr(&run).contains("would be lost"), "{}", stderr(&run));
+}
+
+#[test]
+fn nothing_is_written_over_what_is_needed() {
+    let directory = tempfile::tempdir().unwrap();
+    let x = write(directory.path(), "x.npy", &npy(HEADER, &le_f32(&X)));
+    let w = write(
+        directory.path(),
+        "w.safetensors",
+        &safetensors(&[("w", &[3], &[2.0; 3])]),
+    );
+    let (x, w) = (x.to_str().unwrap(), w.to_str().unwrap());
+    let y = path(directory.path(), "y.npy");
+    for (output, more) in [
+        (w, vec!["--weight", w]),
+        (&y, vec!["--weight", w, "--statistics", w]),
+        (&y, vec!["--json", &y]),
+        (&y, vec!["--json", x]),
+        (&y, vec!["--statistics", "s.safetensors:mean"]),
+        ("y.npy:name", vec![]),
+        ("y.safetensors:__metadata__", vec![]),
+        (&y, vec!["--variant", "split"]),
+    ] {
+        assert_code(&norm(x, output, &more), 2);
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    assert_eq!(fs::read(w).unwrap(), safetensors(&[("w", &[3], &[2.0; 3])]));
+    // y itself may replace x.
+    assert_code(&norm(x, x, &[]), 0);
+    assert_normalized(&read_npy(x).1);
+}
+
+#[test]
+fn a_reader_who_leaves_does_not_stop_the_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = write(directory.path(), "x.npy", &npy(HEADER, &le_f32(&X)));
+    let output = path(directory.path(), "y.npy");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wgnorm"));
+    command
+        .args(["--device", "cpu", "norm", "--op", "layer", "-o", &output])
+        .arg(input);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let run = command.stdout(writer).output().unwrap();
+    assert_code(&run, 0);
+    assert!(Path::new(&output).exists());
 }
 
 #[test]

@@ -6,13 +6,13 @@ mod output;
 mod safetensors;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use output::{Contents, Output};
 
+use crate::console;
 use crate::failure::{Failure, Result};
 
 /// A file format, told by the extension.
@@ -101,7 +101,7 @@ impl TensorPath {
         };
         let tensor = tensor.map_err(|message| Failure::Input(format!("{self}: {message}")))?;
         for note in &tensor.notes {
-            eprintln!("note: {role}: {note}");
+            console::note("note", &format!("{role}: {note}"));
         }
         Ok(tensor)
     }
@@ -115,14 +115,11 @@ pub fn read_all(path: &Path) -> Result<Vec<Stored>> {
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failure = |error: std::io::Error| Failure::Input(format!("cannot read {}: {error}", path.display()));
-    let mut file = File::open(path).map_err(failure)?;
-    let metadata = file.metadata().map_err(failure)?;
-    if !metadata.is_file() {
+    // Before it is opened: opening a named pipe waits for a writer.
+    if !fs::metadata(path).map_err(failure)?.is_file() {
         return Err(Failure::Input(format!("{} is not a regular file", path.display())));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failure)?;
-    Ok(bytes)
+    fs::read(path).map_err(failure)
 }
 
 /// Bytes of a tensor of `shape`, checked: a rank, and a product that fits.

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::NamedTempFile;
 
-use super::{Format, TensorPath};
+use super::Format;
 use crate::failure::{Failure, Result};
 
-/// A place to write to, known to be writable, with nothing in it until [`Output::save`].
-pub struct Output {
-    path: PathBuf,
-    file: NamedTempFile,
-}
+/// A place to write to, which could be written when it was made, and is not before [`Output::save`].
+pub struct Output(PathBuf);
 
 /// Values of a tensor to be written.
 pub enum Contents {
@@ -42,56 +39,41 @@ impl Contents {
 impl Output {
     /// Refuses a path that cannot be written, before any work is done.
     pub fn create(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| Failure::Input(format!("cannot write {}: {reason}", path.display()));
-        // Through a symbolic link the file behind it is replaced, not the link.
-        let path_behind = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if let Ok(metadata) = fs::metadata(&path_behind) {
-            if !metadata.is_file() {
-                return Err(refuse("it exists and is not a regular file".into()));
-            }
-            if metadata.permissions().readonly() {
-                return Err(refuse("the existing file is read-only".into()));
-            }
+        let output = behind(path).and_then(|path| temporary(&path).map(|_| Self(path)));
+        output.map_err(|reason| refusal(path, &reason))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Refuses to be a file that is still needed.
+    pub fn refuse_replacing<P: AsRef<Path>>(&self, needed: impl IntoIterator<Item = P>) -> Result<()> {
+        let same = |path: P| behind(path.as_ref()).is_ok_and(|path| path == self.0);
+        if needed.into_iter().any(same) {
+            return Err(refusal(
+                &self.0,
+                "an input or another output of the command would be lost",
+            ));
         }
-        let directory = match path_behind.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if path_behind.file_name().is_none() {
-            return Err(refuse("it names no file".into()));
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".wgnorm-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private by default; this one becomes an ordinary file, less the umask.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let file = builder
-            .tempfile_in(directory)
-            .map_err(|error| refuse(error.to_string()))?;
-        Ok(Self {
-            path: path_behind,
-            file,
-        })
+        Ok(())
     }
 
     /// Writes `bytes` and puts the file in place.
     pub fn save(self, bytes: &[u8]) -> Result<()> {
-        let Self { path, mut file } = self;
-        let refuse = |error: std::io::Error| Failure::Input(format!("cannot write {}: {error}", path.display()));
-        let mut writer = BufWriter::new(file.as_file_mut());
-        writer.write_all(bytes).map_err(refuse)?;
-        writer.flush().map_err(refuse)?;
-        drop(writer);
+        let Self(path) = self;
+        let refuse = |error: io::Error| refusal(&path, &reason(error));
+        let mut file = temporary(&path).map_err(|reason| refusal(&path, &reason))?;
+        file.write_all(bytes).map_err(refuse)?;
+        // Some file systems tell only here that they are full, and the old file must not be gone by then.
+        file.as_file().sync_all().map_err(refuse)?;
         file.persist(&path).map_err(|error| refuse(error.error))?;
         Ok(())
     }
 
-    /// Writes one tensor in the format of `target`, under `name` where the format has names.
-    pub fn save_tensor(self, target: &TensorPath, name: &str, shape: &[usize], values: Vec<f32>) -> Result<()> {
-        match target.format {
+    /// Writes one tensor, under `name` where the format has names.
+    pub fn save_tensor(self, format: Format, name: &str, shape: &[usize], values: Vec<f32>) -> Result<()> {
+        match format {
             Format::Npy => self.save(&npy(shape, &values)),
             Format::Safetensors => self.save_tensors(vec![(name.to_owned(), shape.to_vec(), Contents::F32(values))]),
         }
@@ -116,6 +98,56 @@ impl Output {
         text.push(b'\n');
         self.save(&text)
     }
+}
+
+/// What went wrong, without the name of the temporary file that tempfile adds and the user does not know.
+fn reason(error: io::Error) -> String {
+    io::Error::from(error.kind()).to_string()
+}
+
+fn refusal(path: &Path, reason: &str) -> Failure {
+    Failure::Input(format!("cannot write {}: {reason}", path.display()))
+}
+
+/// A file beside `path`, with the permissions of the one that it is to replace.
+fn temporary(path: &Path) -> Result<NamedTempFile, String> {
+    let existing = fs::metadata(path).ok();
+    if let Some(metadata) = &existing {
+        if !metadata.is_file() {
+            return Err("it exists and is not a regular file".into());
+        }
+        if metadata.permissions().readonly() {
+            return Err("the existing file is read-only".into());
+        }
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".wgnorm-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary files are private by default; a new output becomes an ordinary file, less the umask.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let directory = path.parent().unwrap_or(path);
+    let file = builder.tempfile_in(directory).map_err(reason)?;
+    if let Some(metadata) = existing {
+        file.as_file().set_permissions(metadata.permissions()).map_err(reason)?;
+    }
+    Ok(file)
+}
+
+/// The absolute path that writing to `path` would write: through symbolic links the file behind them is replaced.
+fn behind(path: &Path) -> Result<PathBuf, String> {
+    if let Ok(path) = fs::canonicalize(path) {
+        return Ok(path);
+    }
+    let name = path.file_name().ok_or("it names no file")?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = fs::canonicalize(directory).map_err(|error| format!("its directory: {}", reason(error)))?;
+    Ok(directory.join(name))
 }
 
 /// A version 1.0 file whose data starts at a multiple of 64 bytes, as NumPy writes it.

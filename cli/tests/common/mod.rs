@@ -65,3 +65,11 @@ pub fn safetensors(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     });
     safetensors::serialize(views, None).expect("serializable")
 }
+
+/// Shape and values of a .npy file, by a reader that is not the program's own.
+pub fn read_npy(file: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = fs::read(file).expect("the file was written");
+    let file = npyz::NpyFile::new(&bytes[..]).expect("a .npy file");
+    let shape = file.shape().iter().map(|&extent| extent as usize).collect();
+    (shape, file.into_vec().expect("f32 values"))
+}
