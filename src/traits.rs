@@ -40,4 +40,9 @@ impl DeviceTraits {
             storage_alignment: 256,
         }
     }
+
+    /// The largest power of two of invocations that a workgroup can have: for kernels that reduce in a tree.
+    pub(crate) fn widest_tree(&self) -> u32 {
+        1 << self.workgroup_invocations.max(1).ilog2()
+    }
 }

@@ -1,10 +1,23 @@
 //! Every operation and candidate variant against the f64 reference, on ordinary and hostile values.
 
 mod common;
+#[path = "common/judged.rs"]
+mod judged;
 
 use common::context;
-use wgnorm::verify::{Case, Scale, cases, judge, run};
-use wgnorm::{Context, Variant};
+use judged::failure;
+use wgnorm::verify::{Case, Scale, cases};
+use wgnorm::{Context, DeviceTraits, Variant};
+
+const OPERATIONS: [&str; 7] = [
+    "layer_norm",
+    "rms_norm",
+    "batch_norm",
+    "instance_norm",
+    "group_norm",
+    "z_score",
+    "mean_variance_norm",
+];
 
 /// Runs the cases of one operation with every variant that can, and reports all that fail.
 fn check(context: &Context, operation: &str) {
@@ -27,22 +40,6 @@ fn check(context: &Context, operation: &str) {
         failures.len(),
         failures.join("\n")
     );
-}
-
-fn failure(context: &Context, case: &Case, variant: Option<Variant>) -> Option<String> {
-    let chosen = variant.map_or("planner's choice", Variant::name);
-    let reason = match pollster::block_on(run(context, case, variant)) {
-        Ok(outcome) if variant.is_some() && outcome.variant != variant => format!("ran {:?} instead", outcome.variant),
-        Ok(outcome) => {
-            let verdict = judge(case, &outcome);
-            if verdict.passed() {
-                return None;
-            }
-            verdict.failures.join("; ")
-        }
-        Err(error) => error.to_string(),
-    };
-    Some(format!("{} [{chosen}] {reason}", case.id))
 }
 
 #[test]
@@ -82,10 +79,35 @@ fn mean_variance_norm() {
 
 #[test]
 fn without_subgroups() {
-    let mut traits = *context().traits();
-    traits.subgroup_size = None;
-    let context = context().with_traits(traits);
+    let context = context().with_traits(DeviceTraits {
+        subgroup_size: None,
+        ..*context().traits()
+    });
     for operation in ["layer_norm", "batch_norm", "group_norm"] {
+        check(&context, operation);
+    }
+}
+
+/// The other row of the tuning table, whatever the adapter.
+#[test]
+fn as_on_the_other_kind_of_adapter() {
+    let context = context().with_traits(DeviceTraits {
+        software: !context().traits().software,
+        ..*context().traits()
+    });
+    for operation in OPERATIONS {
+        check(&context, operation);
+    }
+}
+
+#[test]
+fn as_on_the_other_kind_of_adapter_without_subgroups() {
+    let context = context().with_traits(DeviceTraits {
+        software: !context().traits().software,
+        subgroup_size: None,
+        ..*context().traits()
+    });
+    for operation in OPERATIONS {
         check(&context, operation);
     }
 }

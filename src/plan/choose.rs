@@ -21,6 +21,12 @@ pub(super) fn bounded(units: u32) -> bool {
 /// The most units of a span that one invocation walks over.
 pub(super) const LANE_UNITS: u32 = 11_000;
 
+/// Invocations of the kernels that take one segment or channel each.
+pub(super) const SMALL_WORKGROUP: u32 = 64;
+
+/// The most parts of a segment that one workgroup combines.
+pub(super) const MAX_PARTS: u32 = SMALL_WORKGROUP * MAX_TRIPS as u32;
+
 /// Lanes of a resident segment in part of a workgroup, if it fits.
 pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
     let most = match traits.subgroup_size {
@@ -34,7 +40,7 @@ pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning)
 /// Lanes of a resident segment that has a workgroup to itself, if it fits.
 pub(super) fn workgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
     let (least, most) = tuning.workgroup_lanes;
-    resident_lanes(units, least, most.min(traits.workgroup_invocations), tuning)
+    resident_lanes(units, least, most.min(traits.widest_tree()), tuning)
 }
 
 /// The fewest lanes, a power of two, that hold a segment at the best number of units each, or at the most.
@@ -122,7 +128,9 @@ fn is_possible(
         }
         Variant::ColumnSplit => {
             has_columns(&geometries.statistics)
-                || (run_as_columns(&geometries.statistics).is_some() && run_as_columns(&geometries.weighted).is_some())
+                || (run_as_columns(&geometries.statistics).is_some()
+                    && run_as_columns(&geometries.weighted).is_some()
+                    && geometries.statistics.run() <= MAX_PARTS)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The dispatches of each variant.
 
-use super::choose::{Geometries, LANE_UNITS, choose, subgroup_lanes, workgroup_lanes};
+use super::choose::{Geometries, LANE_UNITS, MAX_PARTS, SMALL_WORKGROUP, choose, subgroup_lanes, workgroup_lanes};
 use super::layout::{Layout, Traversal, has_columns, run_as_columns};
 use super::{Facts, Operand, Recipe, Role, Step, caller};
 use crate::DeviceTraits;
@@ -13,9 +13,6 @@ use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 /// Bytes of one segment's moments and record.
 pub const MOMENTS_BYTES: u64 = 32;
 pub const RECORD_BYTES: u64 = 16;
-
-/// Invocations of the kernels that take one segment or channel each.
-const SMALL_WORKGROUP: u32 = 64;
 
 /// Alignment of the regions of a workspace: the largest offset alignment there is.
 const REGION_ALIGNMENT: u64 = 256;
@@ -372,7 +369,11 @@ impl<'a> Planner<'a> {
     /// How partial statistics or the application spread over a layout.
     fn spread(&self, layout: &Layout, columns: bool) -> Spread {
         let tuning = self.tuning;
-        let lanes = if columns { 1 } else { tuning.split_lanes };
+        let lanes = if columns {
+            1
+        } else {
+            tuning.split_lanes.min(self.traits.widest_tree())
+        };
         let workgroup = if lanes > 1 { lanes } else { tuning.lane_workgroup };
         // Batch invariance: as for a single segment, so that spans do not depend on their number.
         let groups = if self.operation.batch_invariant {
@@ -383,7 +384,9 @@ impl<'a> Planner<'a> {
         let wanted = (tuning.split_target / lanes).div_ceil(groups);
         let most = layout.units.div_ceil(tuning.split_units * lanes);
         let least = layout.units.div_ceil(LANE_UNITS * lanes);
-        let spans = wanted.min(most).max(least).max(1);
+        // Every column of a run is a part of its own.
+        let part_columns = if columns { self.geometries.statistics.run() } else { 1 };
+        let spans = wanted.min(most).min(MAX_PARTS / part_columns).max(least).max(1);
         let span_units = layout.units.div_ceil(spans);
         Spread {
             lanes,
@@ -526,6 +529,13 @@ pub fn merge(
     tuning: &Tuning,
     facts: &Facts,
 ) -> Result<Recipe> {
+    if parts > MAX_PARTS {
+        bail!(
+            Limit,
+            "parts",
+            "{parts} are more than {MAX_PARTS}, which one workgroup may combine"
+        );
+    }
     let mut planner = Planner::new(operation, traits, tuning, facts)?;
     if planner.segments() > 0 {
         planner.finish(caller(Slot::Parts), parts, 1, None, Some(Operand::Caller(Role::Merged)))?;

@@ -1,5 +1,7 @@
 //! The library's promises beyond the numbers: errors, views, repeatability, stages.
 
+#[path = "../common/cases.rs"]
+mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;
@@ -7,35 +9,4 @@ mod results;
 mod stages;
 mod views;
 
-use wgnorm::verify::{Case, Norm, Running};
-use wgnorm::{Layout, Preset};
-
-/// A case with deterministic values, weight and bias.
-fn case(norm: Norm, shape: &[usize], layout: Layout) -> Case {
-    let elements: usize = shape.iter().product();
-    let x = wgnorm::verify::Values::Normal.fill(elements, 7);
-    let mut case = Case {
-        id: format!("{norm:?} {shape:?} {layout:?}"),
-        norm,
-        shape: shape.to_vec(),
-        layout,
-        preset: Preset::PyTorch,
-        eps: None,
-        x,
-        weight: None,
-        bias: None,
-        running: None,
-    };
-    let length = case.operation().unwrap().weight_len as usize;
-    case.weight = Some((0..length).map(|i| 0.5 + (i % 7) as f32).collect());
-    case.bias = Some((0..length).map(|i| (i % 5) as f32 - 2.0).collect());
-    case
-}
-
-fn layer(rows: usize, width: usize) -> Case {
-    case(Norm::Layer { axis: 1 }, &[rows, width], Layout::ChannelsFirst)
-}
-
-fn batch(shape: &[usize], layout: Layout) -> Case {
-    case(Norm::Batch(Running::default()), shape, layout)
-}
+use cases::{batch, case, layer};

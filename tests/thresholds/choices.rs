@@ -1,0 +1,66 @@
+//! The planner's own choices, on either side of every threshold.
+
+use wgnorm::verify::Case;
+use wgnorm::{Context, Layout, Variant};
+
+use crate::cases::{batch, layer};
+use crate::{checked, hardware, software};
+
+fn choice(context: &Context, case: &Case) -> Variant {
+    checked(context, case, None).variant.unwrap()
+}
+
+fn table(rows: usize, columns: usize) -> Case {
+    batch(&[rows, columns], Layout::ChannelsLast)
+}
+
+#[test]
+fn software_by_the_number_and_length_of_segments() {
+    for context in software() {
+        let tuning = context.tuning();
+        let (segments, length) = (tuning.lane_segments as usize, tuning.lane_elements as usize);
+        for (rows, length, longer) in [
+            (segments - 1, length - 1, false),
+            (segments - 1, length, false),
+            (segments - 1, length + 1, true),
+            (segments, length + 1, false),
+            (segments + 1, length + 1, false),
+        ] {
+            let (alone, across) = if longer {
+                (Variant::Split, Variant::ColumnSplit)
+            } else {
+                (Variant::Lane, Variant::Column)
+            };
+            assert_eq!(choice(context, &layer(rows, length)), alone);
+            assert_eq!(choice(context, &table(length, rows)), across);
+        }
+    }
+}
+
+#[test]
+fn hardware_by_the_number_of_columns() {
+    for context in hardware() {
+        let tuning = context.tuning();
+        let columns = (tuning.lane_segments / tuning.column_lanes) as usize;
+        for (columns, variant) in [
+            (columns - 1, Variant::ColumnSplit),
+            (columns, Variant::Column),
+            (columns + 1, Variant::Column),
+        ] {
+            assert_eq!(choice(context, &table(5, columns)), variant);
+        }
+    }
+}
+
+#[test]
+fn by_the_length_of_runs() {
+    for context in software().iter().chain(hardware()) {
+        let run = context.tuning().run_elements as usize;
+        let images = |run| batch(&[5, 3, run], Layout::ChannelsFirst);
+        assert_eq!(choice(context, &images(run - 1)), Variant::ColumnSplit);
+        for run in [run, run + 1] {
+            let along = [Variant::Lane, Variant::Subgroup, Variant::Workgroup];
+            assert!(along.contains(&choice(context, &images(run))));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Neighbouring segments that interleave in memory.
+
+use wgnorm::shader::{Header, Kernel, Unit};
+use wgnorm::verify::{Case, Values};
+use wgnorm::{Context, Layout, Variant};
+
+use crate::cases::batch;
+use crate::{around, checked, constant, hardware, header, planned, software};
+
+/// A table whose columns are normalized.
+fn table(rows: usize, columns: usize) -> Case {
+    batch(&[rows, columns], Layout::ChannelsLast)
+}
+
+/// Batch norm of images of channels last, cropped so that a segment is several runs.
+fn crossed(samples: usize, positions: usize, columns: usize) -> Case {
+    use wgnorm::verify::Norm;
+    let axes = vec![0, 2];
+    crate::cases::case(
+        Norm::ZScore { axes, ddof: 0 },
+        &[samples, 3, positions, columns],
+        Layout::ChannelsLast,
+    )
+}
+
+fn column_kernel(context: &Context) -> Kernel {
+    if context.tuning().column_lanes > 1 {
+        Kernel::Column
+    } else {
+        Kernel::Lane
+    }
+}
+
+fn column_header(context: &Context, case: &Case) -> Header {
+    let header = header(&checked(context, case, Variant::Column), column_kernel(context));
+    assert_eq!(header.lanes, context.tuning().column_lanes);
+    header
+}
+
+#[test]
+fn workgroups_of_columns_full_and_not() {
+    for context in software().iter().chain(hardware()) {
+        let recipe = planned(context, &table(9, 8), Some(Variant::Column));
+        let planned = header(&recipe, column_kernel(context));
+        let per_workgroup = (planned.workgroup / planned.lanes) as usize;
+        let width = planned.unit.width() as usize;
+        assert_eq!(planned.unit, Unit::Columns);
+        for units in around(per_workgroup) {
+            assert_eq!(column_header(context, &table(5, units * width)).unit, Unit::Columns);
+            assert_eq!(column_header(context, &table(5, units * width + 1)).unit, Unit::Scalar);
+        }
+    }
+}
+
+#[test]
+fn lanes_chunks_and_groups_of_chunks() {
+    for context in software().iter().chain(hardware()) {
+        for columns in [4, 3] {
+            let planned = column_header(context, &table(2, columns));
+            let lanes = planned.lanes as usize;
+            let chunk = constant(&planned, "CHUNK") * lanes;
+            let group = chunk * constant(&planned, "GROUP");
+            for (i, rows) in [lanes, chunk, 2 * chunk, group, group + chunk]
+                .into_iter()
+                .flat_map(around)
+                .enumerate()
+            {
+                let mut case = table(rows, columns);
+                let values = [Values::FarMean, Values::Outlier, Values::NearMax][i % 3];
+                case.x = values.fill(case.x.len(), 1);
+                let header = column_header(context, &case);
+                assert_eq!((header.unit, header.runs), (planned.unit, false));
+            }
+            for positions in around(lanes.max(2)).filter(|positions| *positions > 1) {
+                assert!(column_header(context, &crossed(chunk.div_ceil(positions) + 1, positions, columns)).runs);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Rows that one invocation, part of a workgroup or a workgroup takes whole.
+
+use wgnorm::shader::{Kernel, Parameters, Reduction, Unit};
+use wgnorm::verify::Values;
+use wgnorm::{Context, Variant};
+
+use crate::cases::layer;
+use crate::{
+    around, checked, constant, everywhere, header, is_candidate, most_units, planned, row_length, row_units, software,
+};
+
+#[test]
+fn short_rows_and_the_first_longer_ones() {
+    for context in software() {
+        let tuning = context.tuning();
+        let limit = tuning.short_row_units as usize;
+        for unit in row_units(tuning) {
+            let mut kernels = Vec::new();
+            // Rows of one element have no axis left to walk along.
+            let lengths = (1..=limit + 1)
+                .filter_map(|units| row_length(tuning, unit, units))
+                .filter(|length| *length > 1);
+            for length in lengths {
+                let units = length as u32 / unit.width();
+                let kernel = if units <= tuning.short_row_units {
+                    Kernel::ShortRows
+                } else {
+                    Kernel::Lane
+                };
+                kernels.push(kernel);
+                let planned = header(&planned(context, &layer(1, length), Some(Variant::Lane)), kernel);
+                let per_workgroup = planned.workgroup as usize;
+                // So many that an invocation takes three of them, the last one fewer.
+                let many = 3 * per_workgroup * tuning.lane_workgroups as usize + 1;
+                for rows in around(per_workgroup).chain([1, many]) {
+                    let recipe = checked(context, &layer(rows, length), Variant::Lane);
+                    if kernel == Kernel::ShortRows && rows == many {
+                        assert_eq!(header(&recipe, kernel).rows, 3);
+                        assert!(header(&recipe, kernel).hold);
+                    }
+                    let header = header(&recipe, kernel);
+                    assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
+                    let shares = unit == Unit::Mat4 && context.traits().subgroup_size == Some((8, 8));
+                    assert_eq!(header.parameters == Parameters::Shared, shares);
+                    assert_eq!(header.pairs, unit == Unit::Mat4 && context.traits().wide_integers);
+                }
+            }
+            assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));
+        }
+    }
+}
+
+#[test]
+fn chunks_and_groups_of_chunks() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        for unit in row_units(tuning) {
+            let kernel = Kernel::Lane;
+            let long = row_length(tuning, unit, 1001).unwrap_or(1001 * unit.width() as usize);
+            let planned = header(&planned(context, &layer(1, long), Some(Variant::Lane)), kernel);
+            let chunk = constant(&planned, "CHUNK");
+            let group = chunk * constant(&planned, "GROUP");
+            let boundaries = [chunk, 2 * chunk, group, group + chunk, 2 * group];
+            // Where the number itself is walked in wider units, its neighbours are not.
+            let lengths = (boundaries.into_iter().flat_map(around)).filter_map(|n| row_length(tuning, unit, n));
+            for (i, length) in lengths.enumerate() {
+                let mut case = layer(3, length);
+                let values = [Values::FarMean, Values::Outlier, Values::NearMax][i % 3];
+                case.x = values.fill(case.x.len(), 1);
+                let header = header(&checked(context, &case, Variant::Lane), kernel);
+                assert_eq!((header.unit, header.lanes), (unit, 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longest_segments_in_part_of_a_workgroup() {
+    let mut reductions = Vec::new();
+    for context in everywhere() {
+        reductions.extend(resident(context, Variant::Subgroup));
+    }
+    assert!(reductions.contains(&Reduction::Tree));
+    let subgroups = everywhere().any(|context| context.traits().subgroup_size.is_some());
+    assert_eq!(reductions.contains(&Reduction::Subgroup), subgroups);
+}
+
+#[test]
+fn the_longest_segments_in_a_workgroup() {
+    let mut reductions = Vec::new();
+    for context in everywhere() {
+        reductions.extend(resident(context, Variant::Workgroup));
+    }
+    assert!(reductions.contains(&Reduction::Tree));
+    let subgroups = everywhere().any(|context| context.traits().subgroup_size.is_some());
+    assert_eq!(reductions.contains(&Reduction::Workgroup), subgroups);
+}
+
+/// The first size at which lanes double, and the largest that fits and its neighbours, in workgroups that are full
+/// and not.
+fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
+    let tuning = context.tuning();
+    let mut reductions = Vec::new();
+    for unit in row_units(tuning) {
+        let limit = most_units(tuning, unit, |length| is_candidate(context, &layer(1, length), variant));
+        let best = tuning.resident_units.0 as usize;
+        // Units held in registers are unrolled and take long to compile: the narrower ones only where lanes run out.
+        let doubling = (unit == row_units(tuning).next().unwrap()).then_some([best, best + 1]);
+        for units in doubling.into_iter().flatten().chain(around(limit)) {
+            let Some(length) = row_length(tuning, unit, units) else {
+                continue;
+            };
+            if !is_candidate(context, &layer(1, length), variant) {
+                assert!(units > limit);
+                let recipe = checked(context, &layer(3, length), None);
+                assert_ne!(recipe.variant, Some(variant));
+                continue;
+            }
+            let planned = header(&planned(context, &layer(1, length), Some(variant)), Kernel::Resident);
+            let per_workgroup = (planned.workgroup / planned.lanes) as usize;
+            // So many that a workgroup takes two after the other, where the table lets it.
+            let many = (tuning.resident_rows > 1 && length <= 2048)
+                .then_some(2 * per_workgroup * tuning.lane_workgroups as usize + 1);
+            for rows in around(per_workgroup).chain(many) {
+                let mut case = layer(rows, length);
+                if rows == per_workgroup {
+                    case.x = Values::NearMax.fill(case.x.len(), 1);
+                }
+                let header = header(&checked(context, &case, variant), Kernel::Resident);
+                assert_eq!(header.unit, unit);
+                assert_eq!(
+                    (header.rows, header.hold),
+                    if Some(rows) == many { (2, true) } else { (1, false) }
+                );
+                assert!((header.lanes * header.units) as usize >= units);
+                reductions.push(header.reduction);
+            }
+        }
+    }
+    reductions
+}

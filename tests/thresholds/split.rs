@@ -1,0 +1,133 @@
+//! Segments that are cut into spans, and the combination of their parts.
+
+use wgnorm::shader::{Header, Kernel};
+use wgnorm::verify::{Case, Values};
+use wgnorm::{Context, Layout, Tuning, Variant};
+
+use crate::cases::{batch, layer};
+use crate::{around, checked, constant, everywhere, header, row_length, row_units};
+
+/// Runs a split variant; gives the headers of its partial statistics and of their finish, and the spans.
+fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, usize) {
+    let recipe = checked(context, case, variant);
+    let kernels: Vec<_> = recipe.steps.iter().map(|step| step.header.kernel).collect();
+    assert_eq!(kernels, [Kernel::Partial, Kernel::Finish, Kernel::Apply]);
+    let (partial, finish) = (header(&recipe, Kernel::Partial), header(&recipe, Kernel::Finish));
+    let lanes = if variant == Variant::Split {
+        context.tuning().split_lanes
+    } else {
+        1
+    };
+    assert_eq!(partial.lanes, lanes);
+    let alone = recipe.steps[1].params.parts <= context.tuning().finish_parts;
+    assert_eq!(finish.lanes, if alone { 1 } else { finish.workgroup });
+    (partial, finish, recipe.steps[0].params.spans as usize)
+}
+
+/// Units below which a segment is one span.
+fn least_units(tuning: &Tuning) -> usize {
+    (tuning.split_units * tuning.split_lanes) as usize
+}
+
+#[test]
+fn spans_of_the_least_length() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let least = least_units(tuning);
+        for unit in row_units(tuning) {
+            for units in [least, 2 * least].into_iter().flat_map(around) {
+                let Some(length) = row_length(tuning, unit, units) else {
+                    continue;
+                };
+                let (partial, _, spans) = split(context, &layer(2, length), Variant::Split);
+                assert_eq!((partial.unit, spans), (unit, units.div_ceil(least)));
+            }
+        }
+    }
+}
+
+#[test]
+fn as_many_spans_as_fill_the_device() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let filling = (tuning.split_target / tuning.split_lanes) as usize;
+        let unit = row_units(tuning).last().unwrap();
+        let length = row_length(tuning, unit, 2 * least_units(tuning) + 1).unwrap();
+        for (rows, expected) in [(filling - 1, 2), (filling, 1), (filling + 1, 1)] {
+            let (.., spans) = split(context, &layer(rows, length), Variant::Split);
+            assert_eq!(spans, expected);
+        }
+    }
+}
+
+#[test]
+fn parts_that_one_invocation_combines_and_more() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let limit = tuning.finish_parts as usize;
+        let mut alone = Vec::new();
+        // A sample is a span, so that every element of a run is one part.
+        for run in around(limit) {
+            let (_, finish, spans) = split(
+                context,
+                &batch(&[2, 3, run], Layout::ChannelsFirst),
+                Variant::ColumnSplit,
+            );
+            assert_eq!(spans, 1);
+            alone.push(finish.lanes == 1);
+        }
+        assert_eq!(alone, [true, true, false]);
+        let groups = (run_groups(context), Layout::ChannelsFirst);
+        for parts in around(groups.0) {
+            split(context, &batch(&[2, 3, parts], groups.1), Variant::ColumnSplit);
+        }
+    }
+}
+
+/// Parts after which the finish starts another group of them.
+fn run_groups(context: &Context) -> usize {
+    let case = batch(&[2, 3, 5], Layout::ChannelsFirst);
+    let (_, finish, _) = split(context, &case, Variant::ColumnSplit);
+    constant(&finish, "GROUP")
+}
+
+#[test]
+fn parts_of_spans_that_a_tree_combines() {
+    for context in everywhere() {
+        // Spans of one unit a lane reach any number of parts with short segments.
+        let mut tuning = *context.tuning();
+        tuning.split_units = 1;
+        tuning.split_target = u32::MAX;
+        let context = context.with_tuning(tuning);
+        let unit = row_units(&tuning).next().unwrap();
+        for parts in around(tuning.finish_parts as usize) {
+            let length = parts * (tuning.split_lanes * unit.width()) as usize;
+            let mut case = layer(2, length);
+            case.x = Values::FarMean.fill(case.x.len(), 1);
+            let (partial, finish, spans) = split(&context, &case, Variant::Split);
+            assert_eq!((partial.unit, spans), (unit, parts));
+            assert_eq!(finish.lanes == 1, parts <= tuning.finish_parts as usize);
+        }
+    }
+}
+
+#[test]
+fn shares_of_lanes_at_the_ends_of_chunks() {
+    for context in everywhere() {
+        // One span, however long.
+        let mut tuning = *context.tuning();
+        tuning.split_target = tuning.split_lanes;
+        let context = context.with_tuning(tuning);
+        for unit in row_units(&tuning) {
+            let share = constant(&split(&context, &layer(1, 1), Variant::Split).0, "LANES");
+            let start = row_length(&tuning, unit, 1001).unwrap_or(unit.width() as usize);
+            let chunk = constant(&split(&context, &layer(1, start), Variant::Split).0, "CHUNK") * share;
+            for length in around(chunk).filter_map(|units| row_length(&tuning, unit, units)) {
+                let mut case = layer(2, length);
+                case.x = Values::NearMax.fill(case.x.len(), 1);
+                let (partial, _, spans) = split(&context, &case, Variant::Split);
+                assert_eq!((partial.unit, spans), (unit, 1));
+            }
+        }
+    }
+}
