@@ -66,48 +66,45 @@ fn first_pivot(at: Segment, start: Cursor, units: u32) -> Real {
 }
 
 // A group with squares that overflow or vanish in f32, with a NaN or an infinity, or whose first elements do not
-// represent it. Every chunk is read three times: x is scaled by a power of two if need be, and the pivot is the
-// mean itself.
+// represent it. Every chunk is read three times, in one loop: for its largest magnitude, which says how x is to be
+// scaled; for its mean, which is the pivot; and for the sums about that.
 fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
     var group = identity();
     var first = start;
     var done = 0u;
     while (done < units) {
         let size = min(CHUNK, units - done);
-        var largest = Bits(0u);
+        let count = size * PER_UNIT;
         var c = first;
-        for (var i = 0u; i < size; i++) {
-            largest = max(largest, magnitude(load(c.x)));
-            c = advance(c, at);
-        }
-        let exponent = exponent_of(largest);
-        let scale = scale_of(exponent);
+        var largest = Bits(0u);
+        var scale = Real(1.0);
         var pivot = Real(0.0);
-        if (CENTERED) {
-            pivot = unit_mean(load(first.x) * scale);
-            let sums = scaled_sums(at, first, size, scale, pivot);
-            pivot = opaque(pivot + sums.s / f32(size * PER_UNIT));
+        var s: Sum;
+        var q: Sum;
+        for (var reading = 0u; reading < 3u; reading++) {
+            c = first;
+            s = Sum(0.0);
+            q = Sum(0.0);
+            for (var i = 0u; i < size; i++) {
+                let u = load(c.x) * scale;
+                if (reading == 0u) {
+                    largest = max(largest, magnitude(u));
+                }
+                if (CENTERED && reading == 1u && i == 0u) {
+                    pivot = unit_mean(u);
+                }
+                absorb(u, pivot, &s, &q);
+                c = advance(c, at);
+            }
+            if (reading == 0u) {
+                scale = scale_of(exponent_of(largest));
+            } else if (CENTERED && reading == 1u) {
+                pivot = opaque(pivot + total(s) / f32(count));
+            }
         }
-        let sums = scaled_sums(at, first, size, scale, pivot);
-        group = combine(group, moments_of_scaled(pivot, sums.s, sums.q, size * PER_UNIT, exponent));
+        group = combine(group, moments_of_scaled(pivot, total(s), total(q), count, exponent_of(largest)));
         first = c;
         done += size;
     }
     return group;
-}
-
-struct Sums {
-    s: Real,
-    q: Real,
-}
-
-fn scaled_sums(at: Segment, first: Cursor, units: u32, scale: Real, pivot: Real) -> Sums {
-    var s = Sum(0.0);
-    var q = Sum(0.0);
-    var c = first;
-    for (var i = 0u; i < units; i++) {
-        absorb(load(c.x) * scale, pivot, &s, &q);
-        c = advance(c, at);
-    }
-    return Sums(total(s), total(q));
 }

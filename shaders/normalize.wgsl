@@ -6,8 +6,12 @@ fn normalize(at: Segment, n: Normalizer, start: u32, units: u32, present: bool) 
         return;
     }
     var c = cursor_at(at, start);
-    var w = weight_at(c.weight);
-    var b = bias_at(c.weight);
+    var w: Unit;
+    var b: Unit;
+    if (!WEIGHT_VARIES) {
+        w = weight_at(c.weight);
+        b = bias_at(c.weight);
+    }
     for (var i = 0u; i < units; i++) {
         if (WEIGHT_VARIES) {
             w = weight_at(c.weight);

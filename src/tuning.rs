@@ -118,8 +118,8 @@ impl Tuning {
     /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
-        lane_workgroup: 16,
-        lane_workgroups: 32,
+        lane_workgroup: 64,
+        lane_workgroups: 8,
         short_row_units: 4,
         short_row_elements: 8192,
         lane_segments: 32,
