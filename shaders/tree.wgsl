@@ -1,6 +1,6 @@
 // Combines the moments of LANES invocations that are TREE_STEP apart; the first of them gets the result.
 
-var<workgroup> shared_moments: array<Moments, WORKGROUP>;
+var<workgroup> shared_moments: array<Moments, TREE_SIZE>;
 
 fn tree(t: Moments, invocation: u32) -> Moments {
     shared_moments[invocation] = t;

@@ -414,10 +414,15 @@ impl Header {
             .collect()
     }
 
+    /// Moments that a tree over the workgroup holds: one, unused, where each invocation works alone.
+    fn tree_size(&self) -> u32 {
+        if self.lanes > 1 { self.workgroup } else { 1 }
+    }
+
     /// Bytes of workgroup memory.
     pub fn workgroup_memory(&self) -> u32 {
         let columns = self.unit == Unit::Columns;
-        let moments = self.workgroup * if columns { 80 } else { 20 };
+        let moments = self.tree_size() * if columns { 80 } else { 20 };
         match (self.kernel, self.reduction) {
             (Kernel::Partial | Kernel::Finish, _) => moments,
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
@@ -438,7 +443,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 14] {
+    fn constants(&self) -> [(&'static str, u32); 15] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -452,6 +457,7 @@ impl Header {
                     1
                 },
             ),
+            ("TREE_SIZE", self.tree_size()),
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
             ("UNITS", self.units),

@@ -77,9 +77,9 @@ impl FromStr for Variant {
 pub struct Tuning {
     /// Widest unit of contiguous segments: 16 elements a load on software adapters, 4 on hardware.
     pub widest_unit: u32,
-    /// Invocations of a workgroup where each works alone.
-    pub lane_workgroup: u32,
-    /// Workgroups that there should be before any invocation takes one segment after the other.
+    /// Invocations of a workgroup where each works alone, at least and at most.
+    pub lane_workgroup: (u32, u32),
+    /// Workgroups that there should be before they grow, or invocations take one segment after the other.
     pub lane_workgroups: u32,
     /// Longest segment, in units, that one invocation holds in registers.
     pub short_row_units: u32,
@@ -118,8 +118,8 @@ impl Tuning {
     /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
-        lane_workgroup: 64,
-        lane_workgroups: 8,
+        lane_workgroup: (8, 256),
+        lane_workgroups: 16,
         short_row_units: 4,
         short_row_elements: 8192,
         lane_segments: 32,
@@ -139,7 +139,7 @@ impl Tuning {
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
-        lane_workgroup: 64,
+        lane_workgroup: (64, 64),
         lane_workgroups: 4096,
         short_row_units: 0,
         short_row_elements: 0,

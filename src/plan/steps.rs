@@ -267,7 +267,7 @@ impl<'a> Planner<'a> {
         let tuning = self.tuning;
         let weighted = self.geometries.has_affine;
         let layout = self.layout(&self.geometries.weighted, traversal, tuning.widest_unit, weighted)?;
-        let mut header = self.header(Kernel::Lane, tuning.lane_workgroup);
+        let mut header = self.header(Kernel::Lane, tuning.lane_workgroup.0);
         layout.header(&mut header);
         let mut params = self.params();
         layout.params(&mut params);
@@ -279,11 +279,12 @@ impl<'a> Planner<'a> {
             header.units = layout.units;
             header.full_lanes = true;
             // Several segments an invocation, but not so many that few workgroups are left.
-            let spare = layout.groups / (header.workgroup * tuning.lane_workgroups);
+            let spare = layout.groups / (tuning.lane_workgroup.0 * tuning.lane_workgroups);
             header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
             header.hold = weighted && layout.same_weights();
             invocations = invocations.div_ceil(u64::from(header.rows));
         }
+        header.workgroup = self.lane_workgroup(invocations);
         // Lanes that walk over equal segments in step can share what they load of the weight.
         let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
         if layout.unit == Unit::Mat4 && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
@@ -307,7 +308,7 @@ impl<'a> Planner<'a> {
             self.tuning.widest_unit,
             weighted,
         )?;
-        let mut header = self.header(Kernel::Column, self.tuning.lane_workgroup);
+        let mut header = self.header(Kernel::Column, self.tuning.lane_workgroup.1);
         layout.header(&mut header);
         header.lanes = self.tuning.column_lanes;
         let mut params = self.params();
@@ -366,6 +367,15 @@ impl<'a> Planner<'a> {
         self.push(header, params, workgroups, &outputs)
     }
 
+    /// Invocations of a workgroup where each works alone: more where that leaves enough workgroups.
+    fn lane_workgroup(&self, invocations: u64) -> u32 {
+        let (least, most) = self.tuning.lane_workgroup;
+        let most = most.min(self.traits.widest_tree()).max(least);
+        let share = invocations / u64::from(self.tuning.lane_workgroups);
+        // At most as many as a workgroup can have.
+        share.next_power_of_two().clamp(u64::from(least), u64::from(most)) as u32
+    }
+
     /// How partial statistics or the application spread over a layout.
     fn spread(&self, layout: &Layout, columns: bool) -> Spread {
         let tuning = self.tuning;
@@ -374,7 +384,6 @@ impl<'a> Planner<'a> {
         } else {
             tuning.split_lanes.min(self.traits.widest_tree())
         };
-        let workgroup = if lanes > 1 { lanes } else { tuning.lane_workgroup };
         // Batch invariance: as for a single segment, so that spans do not depend on their number.
         let groups = if self.operation.batch_invariant {
             1
@@ -388,10 +397,15 @@ impl<'a> Planner<'a> {
         let part_columns = if columns { self.geometries.statistics.run() } else { 1 };
         let spans = wanted.min(most).min(MAX_PARTS / part_columns).max(least).max(1);
         let span_units = layout.units.div_ceil(spans);
+        let spans = layout.units.div_ceil(span_units);
+        let workgroup = match lanes {
+            1 => self.lane_workgroup(u64::from(layout.groups) * u64::from(spans)),
+            _ => lanes,
+        };
         Spread {
             lanes,
             workgroup,
-            spans: layout.units.div_ceil(span_units),
+            spans,
             span_units,
         }
     }

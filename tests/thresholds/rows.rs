@@ -31,7 +31,7 @@ fn short_rows_and_the_first_longer_ones() {
                 let planned = header(&planned(context, &layer(1, length), Some(Variant::Lane)), kernel);
                 let per_workgroup = planned.workgroup as usize;
                 // So many that an invocation takes three of them, the last one fewer.
-                let many = 3 * per_workgroup * tuning.lane_workgroups as usize + 1;
+                let many = 3 * (tuning.lane_workgroup.0 * tuning.lane_workgroups) as usize + 1;
                 for rows in around(per_workgroup).chain([1, many]) {
                     let recipe = checked(context, &layer(rows, length), Variant::Lane);
                     if kernel == Kernel::ShortRows && rows == many {
