@@ -2,13 +2,7 @@
 //   m = running_mean,  r = 1 / sqrt(running_var + eps)
 // No barriers. Chosen when: the operation uses running statistics.
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = linear_workgroup(group, groups) * WORKGROUP + lane;
+fn invocation(channel: u32) {
     if (channel < p.segments) {
         let variance = running_var[channel] + p.eps;
         let negative = (bitcast<u32>(variance) & ~ABS) != 0u;

@@ -3,13 +3,7 @@
 // The moments of instance i of channel c are at i * segments + c. No barriers.
 // Chosen when: the operation updates running statistics.
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = linear_workgroup(group, groups) * WORKGROUP + lane;
+fn invocation(channel: u32) {
     if (channel >= p.segments) {
         return;
     }

@@ -609,8 +609,8 @@ impl Header {
                 modules.push(pick(columns, recorded_columns, recorded_row));
                 modules.extend([normalize, apply]);
             }
-            Kernel::Given => modules.push(given),
-            Kernel::Running => modules.extend([moments, record, running]),
+            Kernel::Given => modules.extend([entry, given]),
+            Kernel::Running => modules.extend([entry, moments, record, running]),
         }
         modules
     }

@@ -116,6 +116,10 @@ pub const MAX_TRIPS: u64 = 60_000;
 
 impl Tuning {
     /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
+    ///
+    /// Measured on llvmpipe: `benches/records/2026-11-23-llvmpipe-variants.md` has the figures behind `widest_unit`,
+    /// `lane_workgroup`, `short_row_units` and `short_row_elements`, and those of the variants. The others are
+    /// reasoned: enough invocations for a few dozen threads, and segments long enough to pay for another dispatch.
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
         lane_workgroup: (8, 256),
@@ -137,6 +141,8 @@ impl Tuning {
     };
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
+    ///
+    /// Reasoned, not measured: no hardware adapter was at hand.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),
