@@ -1,3 +1,3 @@
 fn store(index: u32, v: Unit) {
-    y[index + p.y_shift] = pack(v);
+    y[index + select(0u, p.y_shift, SHIFTED)] = pack(v);
 }

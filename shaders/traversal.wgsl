@@ -14,6 +14,22 @@ struct Cursor {
     run: u32,
 }
 
+// Uniforms are read again at every use where a loop also stores, which software adapters feel: the usual steps are
+// constants.
+fn step_x() -> u32 {
+    if (UNIT_STEPS) {
+        return 1u;
+    }
+    return p.step_x;
+}
+
+fn step_weight() -> u32 {
+    if (UNIT_STEPS) {
+        return WEIGHT_STEP;
+    }
+    return p.step_weight;
+}
+
 fn segment_at(index: u32) -> Segment {
     var at = Segment(p.x_offset, p.weight_offset, 0u);
     var rest = index;
@@ -32,7 +48,7 @@ fn segment_at(index: u32) -> Segment {
 }
 
 fn cursor_in_run(at: Segment, run: u32, unit: u32) -> Cursor {
-    var c = Cursor(at.x + unit * p.step_x, at.weight + unit * p.step_weight, unit, run);
+    var c = Cursor(at.x + unit * step_x(), at.weight + unit * step_weight(), unit, run);
     var rest = run;
     for (var i = 0u; i < REDUCED; i++) {
         let digit = p.reduced[i];
@@ -52,19 +68,19 @@ fn cursor_at(at: Segment, unit: u32) -> Cursor {
         let run = unit / p.run_units;
         return cursor_in_run(at, run, unit - run * p.run_units);
     }
-    return Cursor(at.x + unit * p.step_x, at.weight + unit * p.step_weight, unit, 0u);
+    return Cursor(at.x + unit * step_x(), at.weight + unit * step_weight(), unit, 0u);
 }
 
 // Moves STRIDE units on.
 fn advance(c: Cursor, at: Segment) -> Cursor {
     if (!RUNS) {
-        return Cursor(c.x + STRIDE * p.step_x, c.weight + STRIDE * p.step_weight, c.unit, 0u);
+        return Cursor(c.x + STRIDE * step_x(), c.weight + STRIDE * step_weight(), c.unit, 0u);
     }
     if (STRIDE > 1u) {
         return cursor_at(at, c.run * p.run_units + c.unit + STRIDE);
     }
     if (c.unit + 1u < p.run_units) {
-        return Cursor(c.x + p.step_x, c.weight + p.step_weight, c.unit + 1u, c.run);
+        return Cursor(c.x + step_x(), c.weight + step_weight(), c.unit + 1u, c.run);
     }
     return cursor_in_run(at, c.run + 1u, 0u);
 }

@@ -316,6 +316,12 @@ pub struct Header {
     pub full_lanes: bool,
     /// True if every invocation has a segment.
     pub full_groups: bool,
+    /// True if a step in x is one unit and one in the weight `weight_step`.
+    pub unit_steps: bool,
+    /// See `unit_steps`.
+    pub weight_step: u32,
+    /// True if y or bias are indexed at a distance from x and weight.
+    pub shifted: bool,
     /// True if invocations keep their share of weight and bias from segment to segment.
     pub hold: bool,
     /// True if the statistic has a center.
@@ -365,6 +371,9 @@ impl Header {
             rows: 1,
             full_lanes: false,
             full_groups: false,
+            unit_steps: false,
+            weight_step: 0,
+            shifted: false,
             hold: false,
             centered: true,
             eps_on_deviation: false,
@@ -443,7 +452,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 15] {
+    fn constants(&self) -> [(&'static str, u32); 16] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -458,6 +467,7 @@ impl Header {
                 },
             ),
             ("TREE_SIZE", self.tree_size()),
+            ("WEIGHT_STEP", self.weight_step),
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
             ("UNITS", self.units),
@@ -471,12 +481,14 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 9] {
+    fn switches(&self) -> [(&'static str, bool); 11] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
             ("FULL_GROUPS", self.full_groups),
             ("HOLD", self.hold),
+            ("UNIT_STEPS", self.unit_steps),
+            ("SHIFTED", self.shifted),
             ("PAIRS", self.pairs),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_on_deviation),

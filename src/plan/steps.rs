@@ -182,6 +182,9 @@ impl<'a> Planner<'a> {
             Operand::Workspace { .. } => self.facts.buffers[Role::Workspace as usize],
         };
         header.pairs = header.unit == Unit::Mat4 && self.traits.wide_integers;
+        header.unit_steps = params.step_x == 1 && params.step_weight <= 1;
+        header.weight_step = if header.unit_steps { params.step_weight } else { 0 };
+        header.shifted = params.y_shift != 0 || params.bias_shift != 0;
         let bindings = header.bindings();
         // A buffer that one binding writes can only be bound writable by the others.
         for binding in &bindings {
