@@ -93,6 +93,16 @@ fn limits() {
     assert_refused(forced, Limit, "shape");
     let few_bindings = with(|traits| traits.storage_buffers = 2);
     assert_refused(rows.plan(&few_bindings), Limit, "device");
+    let few_invocations = with(|traits| traits.workgroup_invocations = 4);
+    assert_refused(rows.plan(&few_invocations), Limit, "device");
+    let little_memory = with(|traits| {
+        traits.workgroup_memory = 64;
+        traits.subgroup_size = None;
+    });
+    let forced = rows.clone().variant(Variant::Workgroup).plan(&little_memory);
+    assert_refused(forced, Limit, "device");
+    let no_compute = with(|traits| traits.workgroup_invocations = 0);
+    assert_refused(rows.plan(&no_compute), Feature, "device");
 }
 
 /// Buffers of the arguments of a layer norm.
