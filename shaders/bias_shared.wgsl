@@ -1,4 +1,4 @@
-// bias varies along a unit and is the same for all lanes of a subgroup.
+// Bias varies along a unit and is the same for all lanes of a subgroup.
 
 fn bias_at(index: u32) -> Unit {
     return spread(unpack_part(bias[(index + select(0u, p.bias_shift, SHIFTED)) * 8u + subgroup_lane]));

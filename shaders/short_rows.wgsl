@@ -1,5 +1,7 @@
-// ROWS consecutive short segments per invocation, each held in its registers (see resident.wgsl), so that an
-// invocation's segments follow each other in memory, as caches and prefetchers like it. No barriers.
+// Normalization of short contiguous segments, ROWS consecutive ones per invocation.
+//   y = (x - mean) / sqrt(var + eps) * weight + bias
+// Each is held in registers (see resident.wgsl): one read and one write, and an invocation's segments follow each
+// other in memory, as caches and prefetchers like it. No barriers.
 // Chosen when: software adapters, segments of at most a few units; see tuning.rs.
 
 struct Place {

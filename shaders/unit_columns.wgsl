@@ -10,6 +10,7 @@ fn total(s: Sum) -> Real {
     return s;
 }
 
+// Each segment has one element here, which is its mean.
 fn unit_mean(u: Unit) -> Real {
     return u;
 }

@@ -10,7 +10,7 @@ fn total(s: Sum) -> Real {
     return s;
 }
 
-// Mean of the unit's deviations from its first element, and that element.
+// The mean of a unit of one element is that element.
 fn unit_mean(u: Unit) -> Real {
     return u;
 }

@@ -1,4 +1,4 @@
-// weight varies along a unit and is the same for all lanes of a subgroup.
+// Weight varies along a unit and is the same for all lanes of a subgroup.
 
 fn weight_at(index: u32) -> Unit {
     return spread(unpack_part(weight[(index) * 8u + subgroup_lane]));

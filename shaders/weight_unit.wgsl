@@ -1,4 +1,4 @@
-// weight varies along a unit.
+// Weight varies along a unit.
 
 fn weight_at(index: u32) -> Unit {
     return unpack(weight[index]);
