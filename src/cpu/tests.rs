@@ -47,17 +47,17 @@ fn case(
 }
 
 fn layer(shape: &[usize], axis: usize) -> Case {
-    let shape = shape.to_vec();
+    let (shape, axes) = (shape.to_vec(), (axis..shape.len()).collect::<Vec<_>>());
     case(LayerNorm::new(&shape).axis(axis as isize), move |x, w, b, eps| {
-        reference::layer_norm(x, &shape, axis, w, b, eps)
+        reference::layer_norm(x, &shape, &axes, &axes, w, b, eps)
     })
 }
 
 fn rms(shape: &[usize], axis: usize) -> Case {
-    let shape = shape.to_vec();
+    let (shape, axes) = (shape.to_vec(), (axis..shape.len()).collect::<Vec<_>>());
     case(
         RmsNorm::new(&shape).axis(axis as isize).bias(true),
-        move |x, w, b, eps| reference::rms_norm(x, &shape, axis, w, b, eps),
+        move |x, w, b, eps| reference::rms_norm(x, &shape, &axes, &axes, w, b, eps),
     )
 }
 
@@ -85,20 +85,26 @@ fn group(shape: &[usize], layout: Layout, groups: usize, affine: Affine) -> Case
     )
 }
 
+fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+    (0..shape.len()).filter(|axis| !axes.contains(axis)).collect()
+}
+
 fn z_score(shape: &[usize], axes: &'static [usize], ddof: u32) -> Case {
     let shape = shape.to_vec();
     let signed: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
+    let kept = kept(&shape, axes);
     case(ZScore::new(&shape, &signed).ddof(ddof), move |x, w, b, eps| {
-        reference::z_score(x, &shape, axes, ddof, w, b, eps)
+        reference::z_score(x, &shape, axes, ddof, &kept, w, b, eps)
     })
 }
 
 fn mean_variance(shape: &[usize], axes: &'static [usize]) -> Case {
     let shape = shape.to_vec();
     let signed: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
+    let kept = kept(&shape, axes);
     let builder = MeanVarianceNorm::new(&shape, &signed).weight(true).bias(true);
     case(builder, move |x, w, b, eps| {
-        reference::mean_variance_norm(x, &shape, axes, w, b, eps)
+        reference::mean_variance_norm(x, &shape, axes, &kept, w, b, eps)
     })
 }
 

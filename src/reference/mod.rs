@@ -15,6 +15,8 @@ mod axes;
 mod channel;
 mod layer;
 mod moments;
+#[cfg(test)]
+mod naive;
 mod running;
 
 pub use axes::{mean_variance_norm, z_score};

@@ -57,15 +57,25 @@ impl Case {
             };
         }
         let output = match &self.norm {
-            &Norm::Layer { axis } => reference::layer_norm(&x, shape, axis, weight, bias, eps),
-            &Norm::Rms { axis } => reference::rms_norm(&x, shape, axis, weight, bias, eps),
+            &Norm::Layer { axis } => {
+                let axes = trailing(shape, axis);
+                reference::layer_norm(&x, shape, &axes, &axes, weight, bias, eps)
+            }
+            &Norm::Rms { axis } => {
+                let axes = trailing(shape, axis);
+                reference::rms_norm(&x, shape, &axes, &axes, weight, bias, eps)
+            }
             Norm::Batch(_) => reference::batch_norm(&x, shape, self.layout, weight, bias, eps),
             Norm::Instance(_) => reference::instance_norm(&x, shape, self.layout, weight, bias, eps),
             &Norm::Group { groups, affine } => {
                 reference::group_norm(&x, shape, self.layout, groups, affine, weight, bias, eps)
             }
-            Norm::ZScore { axes, ddof } => reference::z_score(&x, shape, axes, *ddof, weight, bias, eps),
-            Norm::MeanVariance { axes } => reference::mean_variance_norm(&x, shape, axes, weight, bias, eps),
+            Norm::ZScore { axes, ddof } => {
+                reference::z_score(&x, shape, axes, *ddof, &kept(shape, axes), weight, bias, eps)
+            }
+            Norm::MeanVariance { axes } => {
+                reference::mean_variance_norm(&x, shape, axes, &kept(shape, axes), weight, bias, eps)
+            }
         };
         let (running_mean, running_var) = match (self.norm.running(), running_mean, running_var) {
             (
@@ -121,6 +131,16 @@ impl Case {
             Norm::MeanVariance { .. } => 1e-9,
         }))
     }
+}
+
+/// The axes from `axis` on.
+fn trailing(shape: &[usize], axis: usize) -> Vec<usize> {
+    (axis..shape.len()).collect()
+}
+
+/// The axes of `shape` that are not in `axes`.
+fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+    (0..shape.len()).filter(|axis| !axes.contains(axis)).collect()
 }
 
 fn widen(values: impl AsRef<[f32]>) -> Vec<f64> {
