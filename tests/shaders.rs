@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::mem::offset_of;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use wgnorm::plan::{Facts, Recipe, candidates};
+use wgnorm::plan::{Facts, Recipe, Role, candidates};
 use wgnorm::shader::{Header, Params};
-use wgnorm::spec::{Operation, Stage};
+use wgnorm::spec::{Operation, Source, Stage, Statistic};
 use wgnorm::{
-    Affine, BatchNorm, DeviceTraits, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization,
-    OneValue, RmsNorm, Tuning, ZScore,
+    Affine, BatchNorm, DeviceTraits, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
+    MeanVarianceNorm, Normalization, OneValue, RmsNorm, Tuning, ZScore, ZeroNorm,
 };
 
 /// Devices whose compositions differ: with subgroups of several sizes and without, in software and in hardware.
@@ -91,6 +91,30 @@ fn operations() -> Vec<Operation> {
         add(ZScore::new(shape, &[0]).operation());
         add(ZScore::new(shape, &[0, -1]).ddof(1).weight(true).operation());
         add(MeanVarianceNorm::new(shape, &[1]).operation());
+        for p in [1.0, 1.5, 2.0, f32::INFINITY] {
+            add(LpNorm::new(shape, &[-1]).p(p).operation());
+            add(LpNorm::new(shape, &[0])
+                .p(p)
+                .zero_norm(ZeroNorm::Zero)
+                .weight(true)
+                .operation());
+        }
+        for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
+            add(LocalResponseNorm::new(shape, 5).layout(layout).operation());
+            add(LocalResponseNorm::new(shape, 2)
+                .layout(layout)
+                .weight(true)
+                .bias(true)
+                .operation());
+        }
+        // Another memory order, and another one for y.
+        let reversed: Vec<usize> = (0..shape.len()).map(|axis| shape[..axis].iter().product()).collect();
+        add(LayerNorm::new(shape).input_strides(&reversed).operation());
+        add(BatchNorm::new(shape)
+            .one_value(OneValue::Allow)
+            .input_strides(&reversed)
+            .output_strides(&reversed)
+            .operation());
     }
     operations
 }
@@ -98,18 +122,24 @@ fn operations() -> Vec<Operation> {
 /// The bindings that decide on shaders: aligned, at odd elements, in place, and all in one arena.
 fn facts() -> Vec<Facts> {
     let mut odd = Facts::default();
-    odd.offsets.x = 1;
-    odd.offsets.bias = 3;
+    odd.offsets[Role::X as usize] = 1;
+    odd.offsets[Role::Bias as usize] = 3;
     let mut in_place = Facts {
-        output_in_x: true,
+        apart: Some(0),
         ..Facts::default()
     };
-    in_place.buffers[1] = in_place.buffers[0];
+    in_place.buffers[Role::Y as usize] = in_place.buffers[Role::X as usize];
     let arena = Facts {
         buffers: [0; 10],
+        apart: Some(1 << 30),
         ..Facts::default()
     };
-    vec![Facts::default(), odd, in_place, arena]
+    // Nothing lies where it could be bound.
+    let mut staged = arena;
+    for role in [Role::Weight, Role::Statistics, Role::RunningMean, Role::Moments] {
+        staged.staged.insert(role);
+    }
+    vec![Facts::default(), odd, in_place, arena, staged]
 }
 
 fn headers() -> HashSet<Header> {
@@ -124,14 +154,16 @@ fn headers() -> HashSet<Header> {
                     headers.extend(recipe.steps.iter().map(|step| step.header));
                 };
                 plan(operation);
-                for variant in candidates(operation, &traits, tuning, facts.offsets).expect("candidates") {
+                for variant in candidates(operation, &traits, tuning, facts).expect("candidates") {
                     let forced = Operation {
                         variant: Some(variant),
                         ..operation.clone()
                     };
                     plan(&forced);
                 }
-                for stage in [Stage::Statistics, Stage::Apply] {
+                let has_stages =
+                    operation.source == Source::Input && !matches!(operation.statistic, Statistic::Window(_));
+                for stage in [Stage::Statistics, Stage::Apply].into_iter().filter(|_| has_stages) {
                     plan(&Operation {
                         stage,
                         ..operation.clone()
@@ -227,31 +259,14 @@ fn parameters_match_the_shader() {
             assert_eq!(offset(stringify!($field)), Some(offset_of!(Params, $field)), stringify!($field));
         )*};
     }
-    same!(
-        kept,
-        reduced,
-        segments,
-        units,
-        run_units,
-        step_x,
-        step_weight,
-        x_offset,
-        y_shift,
-        weight_offset
-    );
-    same!(
-        bias_shift,
-        spans,
-        span_units,
-        parts,
-        parts_group,
-        parts_stride,
-        count,
-        instances,
-        ddof,
-        eps
-    );
-    same!(min_exponent, rate, unbiased, zero);
-    // All but the two padding words are compared.
-    assert_eq!(members.len(), 24 + 2);
+    same!(digits, segments, units, run_units, step_x, step_y, step_weight);
+    same!(x_offset, y_offset, y_shift, weight_offset, bias_shift, record_offset);
+    same!(spans, span_units, first_span, parts, parts_group, parts_stride);
+    same!(count, instances, ddof, eps, min_exponent, rate, unbiased);
+    assert_eq!(offset("power_high"), Some(offset_of!(Params, power)));
+    assert_eq!(offset("root_high"), Some(offset_of!(Params, root)));
+    same!(window_left, window_right, window_scale, window_k, negative_base);
+    same!(first_channel, channels, zero, padding);
+    // The members of the two pairs have names of their own in the shader.
+    assert_eq!(members.len(), 35 + 2 * 2);
 }

@@ -59,7 +59,7 @@ impl Moments {
         let count = values.len() as f64;
         let mean = match statistic {
             Statistic::MeanVariance => sum(values, f64::from) / count,
-            Statistic::MeanSquare => 0.0,
+            _ => 0.0,
         };
         let square = |value| {
             let deviation = f64::from(value) - mean;

@@ -43,7 +43,7 @@ fn rstd(operation: &Operation, var: f64) -> f64 {
     match operation.eps_rule {
         EpsRule::OnDeviation => 1.0 / (var.sqrt() + eps),
         EpsRule::ZeroIsOne if var + eps == 0.0 => 1.0,
-        EpsRule::OnVariance | EpsRule::ZeroIsOne => 1.0 / (var + eps).sqrt(),
+        _ => 1.0 / (var + eps).sqrt(),
     }
 }
 
