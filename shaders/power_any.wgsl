@@ -25,7 +25,7 @@ fn rescaled(q: Real, scale: Real) -> Real {
     return q * narrow_real(raised(vec4<f32>(scale)));
 }
 
-fn root(q: f32, exponent: i32) -> f32 {
+fn root(q: f32) -> Root {
     let t = raise(vec4(q), vec4(0), p.root_high, p.root_low);
-    return scaled(t.fraction.x, t.exponent.x + exponent);
+    return Root(t.fraction.x, t.exponent.x);
 }

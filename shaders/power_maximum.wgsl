@@ -17,6 +17,6 @@ fn rescaled(q: Real, scale: Real) -> Real {
     return q * scale;
 }
 
-fn root(q: f32, exponent: i32) -> f32 {
-    return scaled(q, exponent);
+fn root(q: f32) -> Root {
+    return Root(q, 0);
 }

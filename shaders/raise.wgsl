@@ -34,11 +34,11 @@ fn raise(v: vec4<f32>, extra: vec4<i32>, high: f32, low: f32) -> Raised {
     return Raised(fraction * 0.5, vec4<i32>(exponent) + vec4(1));
 }
 
-// v 2^e for any e, as the product of two powers.
+// v 2^e for any v and e, as the product of three powers: the largest v times the smallest is 0.
 fn scaled_by(v: vec4<f32>, e: vec4<i32>) -> vec4<f32> {
-    let within = clamp(e, vec4(-252), vec4(252));
-    let half = within / vec4(2);
-    let first = bitcast<vec4<f32>>((half + vec4(127)) << vec4(23u));
-    let second = bitcast<vec4<f32>>((within - half + vec4(127)) << vec4(23u));
-    return (v * first) * second;
+    let within = clamp(e, vec4(-378), vec4(378));
+    let third = within / vec4(3);
+    let first = bitcast<vec4<f32>>((third + vec4(127)) << vec4(23u));
+    let last = bitcast<vec4<f32>>((within - 2 * third + vec4(127)) << vec4(23u));
+    return ((v * first) * first) * last;
 }

@@ -18,3 +18,9 @@ fn scaled(v: f32, e: i32) -> f32 {
     let half = clamp(e, -252, 254) / 2;
     return (v * scalar_power_of_two(half)) * scalar_power_of_two(clamp(e, -252, 254) - half);
 }
+
+// The root of a sum of powers: fraction * 2^exponent, which may be beyond f32.
+struct Root {
+    fraction: f32,
+    exponent: i32,
+}

@@ -325,26 +325,32 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Copies all of a view, in as many dispatches as bindings ask for.
     fn copy(&mut self, from: Place, to: Place, need: Need) -> Result<()> {
-        let header = self.header(Kernel::Copy, SMALL_WORKGROUP);
-        let mut params = self.params();
-        let Ok(words) = u32::try_from(need.bytes / 4) else {
-            bail!(
-                Overflow,
-                need.role.name(),
-                "{} bytes are too many to be copied",
-                need.bytes
-            );
-        };
-        params.units = words;
-        let offset = |place| match place {
-            Place::View(role) => self.facts.offsets[role as usize],
-            Place::Region(_) => 0,
-        };
-        (params.x_offset, params.y_offset) = (offset(from), offset(to));
-        let operands = [(Slot::From, self.view(from)?), (Slot::To, self.view(to)?)];
-        let workgroups = u64::from(words).div_ceil(u64::from(SMALL_WORKGROUP));
-        self.push(header, params, workgroups, &operands)
+        let block = u64::from(self.traits.storage_alignment / 4);
+        let words = need.bytes / 4;
+        let most = (self.traits.binding_size / 4).saturating_sub(block) / block * block;
+        let most = most.clamp(block, 1 << 30);
+        for first in (0..words).step_by(most as usize) {
+            let count = most.min(words - first);
+            let header = self.header(Kernel::Copy, SMALL_WORKGROUP);
+            let mut params = self.params();
+            let bound = |place| {
+                let before = match place {
+                    Place::View(role) => u64::from(self.facts.offsets[role as usize]),
+                    Place::Region(_) => 0,
+                };
+                let offset = (before + first) % block;
+                let start = before + first - offset;
+                Ok((offset as u32, self.range(place, start * 4, (offset + count) * 4)?))
+            };
+            let ((from_offset, from), (to_offset, to)) = (bound(from)?, bound(to)?);
+            params.units = count as u32;
+            (params.x_offset, params.y_offset) = (from_offset, to_offset);
+            let workgroups = count.div_ceil(u64::from(SMALL_WORKGROUP));
+            self.push(header, params, workgroups, &[(Slot::From, from), (Slot::To, to)])?;
+        }
+        Ok(())
     }
 
     fn segments(&self) -> u32 {
