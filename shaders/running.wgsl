@@ -12,7 +12,9 @@ struct Sums {
 fn plus(a: Sums, v: f32) -> Sums {
     let term = v - a.rest;
     let value = opaque(a.value + term);
-    return Sums(value, opaque(value - a.value) - term);
+    // Nothing is left of what overflows.
+    let finite = (bitcast<u32>(value) & ABS) < INFINITY;
+    return Sums(value, select(0.0, opaque(value - a.value) - term, finite));
 }
 
 fn invocation(channel: u32) {
