@@ -181,9 +181,10 @@ impl<'a> Grid<'a> {
 
     /// Cuts the axis of the largest stride into as few even pieces as fit.
     fn cut(&mut self, stride: Stride, most: u64, alignment: u32) -> Result<()> {
-        let longer = |(i, _): &(usize, &Axis)| self.lens[*i] > 1;
+        // Cutting a broadcast axis would make nothing shorter.
+        let divisible = |(i, axis): &(usize, &Axis)| self.lens[*i] > 1 && stride(axis) > 0;
         let by_stride = |(_, axis): &(usize, &Axis)| stride(axis);
-        let Some((i, axis)) = (self.axes.iter().enumerate()).filter(longer).max_by_key(by_stride) else {
+        let Some((i, axis)) = (self.axes.iter().enumerate()).filter(divisible).max_by_key(by_stride) else {
             bail!(
                 Limit,
                 "shape",
@@ -191,7 +192,7 @@ impl<'a> Grid<'a> {
             );
         };
         let len = self.lens[i];
-        let step = u64::from(stride(axis)).max(1);
+        let step = u64::from(stride(axis));
         let others = self.span(stride) - (u64::from(len) - 1) * step;
         let fits = most.saturating_sub(others) / step + 1;
         // At most half, so that few rounds are enough whatever the limit is about.
