@@ -158,12 +158,32 @@ impl<'a> Grid<'a> {
         if self.span(|axis| axis.record) > records {
             return Some((|axis| axis.record, records));
         }
-        // Ranges of one buffer that meet are bound together.
-        let apart = facts.apart?.unsigned_abs();
-        if apart < x.max(y) + elements_of_block() && x.max(y) + apart > elements {
-            return Some((|axis| axis.x, x - 1));
+        let longer = x.max(y);
+        if self.together(facts.apart?, x, y) > elements {
+            let stride: Stride = if x == longer { |axis| axis.x } else { |axis| axis.y };
+            return Some((stride, longer - 1));
         }
         None
+    }
+
+    /// The most elements that are bound together, of pieces of x and y that meet in one buffer; 0 where none do.
+    fn together(&self, apart: i64, x: u64, y: u64) -> u64 {
+        let block = elements_of_block();
+        let distance = apart.unsigned_abs();
+        if self.axes.iter().all(|axis| axis.extent == 1 || axis.x == axis.y) {
+            // All pieces are as far apart as the tensors.
+            return if distance < x.max(y) + block {
+                x.max(y) + distance
+            } else {
+                0
+            };
+        }
+        // The tensors lie one behind the other; a piece of one end may meet its piece of the other.
+        let first = match apart >= 0 {
+            true => span(self.axes, |axis| axis.x),
+            false => span(self.axes, |axis| axis.y),
+        };
+        if distance < first + block { x + y + block } else { 0 }
     }
 
     /// Elements from the first to the last of the largest piece, and of its neighbours.
