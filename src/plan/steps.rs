@@ -214,8 +214,8 @@ impl<'a> Planner<'a> {
             _ if operation.stage == Stage::Apply || operation.source == Source::Running => {
                 self.split_kind(&geometries.applied)
             }
-            // A forced variant may not run the last, smaller piece.
-            Err(_) if piece.x > 0 => {
+            // A forced variant may not run the last, smaller piece. (Only y is broadcast along no axis.)
+            Err(_) if piece.y > 0 => {
                 let free = &Operation {
                     variant: None,
                     ..operation.clone()
