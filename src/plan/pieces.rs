@@ -77,7 +77,7 @@ pub fn blocks(operation: &Operation, facts: &Facts, binding_size: u64, alignment
                     .map(|first| first..axis.extent.min(first + len))
                     .collect(),
                 // Whatever the other half of the grid says.
-                false => vec![0..0],
+                false => vec![Range::default()],
             };
             boxes = (boxes.iter())
                 .flat_map(|cut| {
