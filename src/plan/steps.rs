@@ -8,7 +8,7 @@ use super::pieces::{Piece, RECORD_ALIGNMENT, blocks};
 use super::{Facts, MOMENTS_BYTES, Need, Operand, RECORD_BYTES, Recipe, Role, Step, needs};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
-use crate::geometry::{Axis, Geometry, dense_strides, multiply};
+use crate::geometry::{Axis, Digit, Geometry, dense_strides, multiply};
 use crate::shader::{Binding, Header, Kernel, Parameters, Params, Power, Reduction, Slot, Unit};
 use crate::spec::{EpsRule, Operation, RunningVariance, Source, Stage, Statistic, Window};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
@@ -214,8 +214,8 @@ impl<'a> Planner<'a> {
             _ if operation.stage == Stage::Apply || operation.source == Source::Running => {
                 self.split_kind(&geometries.applied)
             }
-            // A forced variant may not run the last, smaller piece.
-            Err(_) if piece.x > 0 => {
+            // A forced variant may not run the last, smaller piece. (Only y is broadcast along no axis.)
+            Err(_) if piece.y > 0 => {
                 let free = &Operation {
                     variant: None,
                     ..operation.clone()
@@ -1016,14 +1016,27 @@ impl<'a> Planner<'a> {
             Variant::Column => Traversal::Columns,
             _ => Traversal::Rows,
         };
-        let geometry = &part.geometries.applied;
+        let mut geometry = part.geometries.applied.clone();
+        // A piece of one channel still has neighbours.
+        if let (true, Some(axis)) = (
+            geometry.reduced.is_empty(),
+            part.piece.axes.iter().find(|axis| axis.reduced),
+        ) {
+            geometry.reduced.push(Digit {
+                extent: axis.extent,
+                x: axis.x,
+                y: axis.y,
+                weight: axis.weight,
+                record: 0,
+            });
+        }
         // A window moves by single elements.
         let widest = match traversal {
             Traversal::Columns => self.tuning.widest_unit,
             Traversal::Rows => 1,
         };
         let offsets = part.bindings.offsets;
-        let Some(layout) = Layout::new(geometry, traversal, widest, self.whole.has_affine, offsets) else {
+        let Some(layout) = Layout::new(&geometry, traversal, widest, self.whole.has_affine, offsets) else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
         let channels = self.whole.applied.length;
