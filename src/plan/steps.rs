@@ -730,8 +730,8 @@ impl<'a> Planner<'a> {
         share.next_power_of_two().clamp(u64::from(least), u64::from(most)) as u32
     }
 
-    /// How partial statistics (of `part_columns` parts side by side) or the application spread over a layout.
-    fn spread(&self, layout: &Layout, columns: bool, part_columns: u32) -> Spread {
+    /// How partial statistics or the application spread over a layout, over `most_spans` at most.
+    fn spread(&self, layout: &Layout, columns: bool, most_spans: u32) -> Spread {
         let tuning = self.tuning;
         let lanes = if columns {
             1
@@ -747,7 +747,7 @@ impl<'a> Planner<'a> {
         let wanted = (tuning.split_target / lanes).div_ceil(groups);
         let most = layout.units.div_ceil(tuning.split_units * lanes);
         let least = layout.units.div_ceil(LANE_UNITS * lanes);
-        let spans = wanted.min(most).min(MAX_PARTS / part_columns).max(least).max(1);
+        let spans = wanted.min(most).min(most_spans).max(least).max(1);
         self.spread_over(layout, lanes, spans)
     }
 
@@ -827,16 +827,19 @@ impl<'a> Planner<'a> {
     ) -> Result<()> {
         let columns = common_columns(block).filter(|_| block[0].variant == Variant::ColumnSplit);
         let part_columns = columns.unwrap_or(1);
+        let segments = block[0].geometries.statistics.segments;
+        let stride = multiply(segments, part_columns, "shape")?;
+        // All parts of the block are one binding, and one workgroup combines those of a segment.
+        let bound = self.traits.binding_size / (u64::from(stride) * MOMENTS_BYTES) / block.len() as u64;
+        let most_spans = bound.clamp(1, u64::from(MAX_PARTS / part_columns)) as u32;
         let mut walks = Vec::with_capacity(block.len());
         let mut spans = 0u32;
         for part in block {
             let layout = self.partial_layout(part, columns)?;
-            let spread = self.spread(&layout, columns.is_some(), part_columns);
+            let spread = self.spread(&layout, columns.is_some(), most_spans);
             walks.push((part, layout, spread, spans));
             spans = multiply(spans + spread.spans, 1, "shape")?;
         }
-        let segments = block[0].geometries.statistics.segments;
-        let stride = multiply(segments, part_columns, "shape")?;
         let count = multiply(multiply(spans, stride, "shape")?, 2, "shape")? / 2;
         let parts = *region.get_or_insert_with(|| self.region_of(count, MOMENTS_BYTES));
         // The first block is the largest, but its segments may have fewer spans.
@@ -969,7 +972,7 @@ impl<'a> Planner<'a> {
         let Some(layout) = Layout::new(geometry, traversal, widest, weighted, part.bindings.offsets) else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let spread = self.spread(&layout, across.is_some(), 1);
+        let spread = self.spread(&layout, across.is_some(), MAX_PARTS);
         let (header, mut params, workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
         let items = [Records {
             place: records,

@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 pub const TRIP_LIMIT: u64 = 65_535;
 
 pub fn check(scenario: &Scenario, recipe: &Recipe) {
-    check_workspace(recipe);
+    check_workspace(recipe, u64::from(scenario.traits.storage_alignment));
     check_counts(scenario, recipe);
     for step in &recipe.steps {
         check_limits(scenario, step);
@@ -123,7 +123,7 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
 }
 
 /// Every region lies inside the workspace, and what a step reads of it earlier ones wrote.
-fn check_workspace(recipe: &Recipe) {
+fn check_workspace(recipe: &Recipe, alignment: u64) {
     let mut written: Vec<Range<u64>> = Vec::new();
     for step in &recipe.steps {
         let regions = || {
@@ -134,7 +134,7 @@ fn check_workspace(recipe: &Recipe) {
         };
         for (binding, region) in regions() {
             assert!(
-                region.start.is_multiple_of(256) && region.end <= recipe.workspace,
+                region.start.is_multiple_of(alignment) && region.end <= recipe.workspace,
                 "{step:?}"
             );
             if binding.written {
