@@ -41,6 +41,7 @@ proptest! {
         cases: setting::<u32>("WGNORM_PROPERTY_CASES", 10_000).div_ceil(fills()),
         rng_seed: RngSeed::Fixed(setting("WGNORM_PROPERTY_SEED", 1)),
         failure_persistence: None,
+        max_shrink_iters: 300,
         ..Default::default()
     })]
 
