@@ -1,5 +1,5 @@
 // The moments of `units` units of a segment, STRIDE apart, in one read:
-//   chunks of CHUNK units about a pivot k (the mean so far); s = sum(x - k), q = sum((x - k)^2)
+//   chunks of CHUNK units about a pivot k (the mean so far); s = sum(x - k), q = sum((x - k)^2), or of another power
 // GROUP chunks are combined into a group and the groups then, so that few roundings follow each other. A group is
 // read again where the sums of a chunk are out of the ordinary, or the very first pivot is: see accumulate_again.
 // (Once per group and not per chunk: software adapters walk through branches that no invocation takes.)
@@ -31,8 +31,8 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
             }
             let count = size * PER_UNIT;
             // Only the first pivot can be far off; a later one, compared with all that it is the mean of, cannot.
-            again |= is_extreme(pivot, total(q)) || (done == 0u && is_off_center(total(s), total(q), count));
-            group = combine(group, moments_about(pivot, total(s), total(q), count, Ints(0)));
+            again |= is_extreme(pivot, total_power(q)) || (done == 0u && is_off_center(total(s), total_power(q), count));
+            group = combine(group, moments_about(pivot, total(s), total_power(q), count, Ints(0)));
             if (CENTERED) {
                 pivot = opaque(pivot_of(group));
             }
@@ -102,7 +102,7 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
                 pivot = opaque(pivot + total(s) / f32(count));
             }
         }
-        group = combine(group, moments_of_scaled(pivot, total(s), total(q), count, exponent_of(largest)));
+        group = combine(group, moments_of_scaled(pivot, total(s), total_power(q), count, exponent_of(largest)));
         first = c;
         done += size;
     }

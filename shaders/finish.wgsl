@@ -29,8 +29,9 @@ fn combine_parts(segment: u32, start: u32) -> Moments {
 
 fn finish(segment: u32, t: Moments) {
     let single = Single(t.m, t.e, t.m2, t.exponent, t.count);
-    emit_moments(segment, single);
-    emit_record(segment, record_of(single));
+    let at = segment_at(segment).record;
+    emit_moments(at, single);
+    emit_record(at, record_of(single));
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,7 +1,7 @@
 // The moments of a set of values, scaled by a power of two where f32 could not hold them:
 //   mean = (m + e) * 2^exponent,   sum((x - mean)^2) = m2 * 4^exponent
 // Ordinary values have exponent 0. The mean is a pair: m is its f32 rounding and e the rest.
-// Without a center (mean square), m = e = 0 and m2 is the sum of the squares.
+// Without a center (mean square, p-norm), m = e = 0 and m2 is the sum of the squares, or of what power() makes of x.
 
 struct Moments {
     m: Real,
@@ -27,7 +27,7 @@ fn combine(a: Moments, b: Moments) -> Moments {
     let exponent = max(a.exponent, b.exponent);
     let scale_a = power_of_two(a.exponent - exponent);
     let scale_b = power_of_two(b.exponent - exponent);
-    let m2 = (a.m2 * scale_a) * scale_a + (b.m2 * scale_b) * scale_b;
+    let m2 = join_real(rescaled(a.m2, scale_a), rescaled(b.m2, scale_b));
     if (!CENTERED) {
         return Moments(Real(0.0), Real(0.0), m2, exponent, count);
     }

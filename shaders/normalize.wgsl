@@ -19,7 +19,7 @@ fn normalize(at: Segment, n: Normalizer, start: u32, units: u32, present: bool) 
         }
         let y = affine(center_and_scale(load(c.x), n), w, b);
         if (present) {
-            store(c.x, y);
+            store(c, y);
         }
         c = advance(c, at);
     }

@@ -1,3 +1,3 @@
-fn store(index: u32, v: Unit) {
-    y[index + select(0u, p.y_shift, SHIFTED)] = pack(v);
+fn store(c: Cursor, v: Unit) {
+    y[place_in_y(c)] = pack(v);
 }

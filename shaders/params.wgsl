@@ -4,24 +4,31 @@
 struct Digit {
     extent: u32,
     x: u32,
+    y: u32,
     weight: u32,
     record: u32,
+    padding_0: u32,
+    padding_1: u32,
+    padding_2: u32,
 }
 
 struct Params {
-    kept: array<Digit, 4>,     // innermost first
-    reduced: array<Digit, 4>,  // innermost first, without the run itself
+    digits: array<Digit, 9>,   // KEPT kept ones, then REDUCED reduced ones without the run itself; innermost first
     segments: u32,             // segments, or groups of neighbouring segments where a unit spans several
     units: u32,                // units of a segment
     run_units: u32,            // contiguous units of a run
-    step_x: u32,               // from one unit to the next, where a segment is one run
+    step_x: u32,               // from one unit of a run to the next
+    step_y: u32,
     step_weight: u32,
     x_offset: u32,
-    y_shift: u32,              // index in y minus index in x, modulo 2^32
+    y_offset: u32,
+    y_shift: u32,              // index in y minus index in x, modulo 2^32, where their strides are the same
     weight_offset: u32,
     bias_shift: u32,           // index in bias minus index in weight, modulo 2^32
+    record_offset: u32,        // records and moments of the caller's before the first of this dispatch
     spans: u32,                // spans that a segment is cut into
     span_units: u32,
+    first_span: u32,           // spans of the same segments in earlier dispatches
     parts: u32,                // partial moments of a segment
     parts_group: u32,          // neighbouring partial segments that belong to one segment
     parts_stride: u32,         // partial segments: the distance between the parts of two spans
@@ -32,9 +39,19 @@ struct Params {
     min_exponent: i32,         // records are not scaled below this: eps dominates there
     rate: f32,                 // weight of the new batch in the running statistics
     unbiased: u32,             // 1: the running variance takes count - 1
+    power_high: f32,           // the power that raise.wgsl raises to, as a sum; twelve bits, and the rest
+    power_low: f32,
+    root_high: f32,            // likewise its reciprocal
+    root_low: f32,
+    window_left: u32,          // neighbours before and after a channel
+    window_right: u32,
+    window_scale: f32,
+    window_k: f32,
+    negative_base: i32,        // sign of a negative number raised to the power: 1, -1, or 0 for NaN
+    first_channel: u32,        // channels before the first of this dispatch
+    channels: u32,
     zero: u32,                 // always 0: see opaque()
-    padding_0: u32,
-    padding_1: u32,
+    padding: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -1,7 +1,7 @@
 // Partial statistics: the moments of spans of every segment.
 // Span i of segment s is units i * span_units and on. One invocation reads it (LANES = 1: neighbouring
 // invocations take neighbouring segments), or a workgroup does, its lanes in turn, and merges in a tree.
-// Reads x once; writes one moments per span at [span][segment]. Barriers: log2(LANES) + 1 if LANES > 1.
+// Reads x once; writes one moments per span at [span][record], records being numbered within the dispatch's segments. Barriers: log2(LANES) + 1 if LANES > 1.
 // Chosen when: few long segments, or tiles of columns; see tuning.rs.
 
 @compute @workgroup_size(WORKGROUP)
@@ -18,14 +18,16 @@ fn main(
             return;
         }
         let span = span_at(index);
-        let t = accumulate(segment_at(span.segment), span.first, span.units);
-        emit_part(span.index * p.parts_stride + span.segment * SEGMENTS_PER_UNIT, t);
+        let at = segment_at(span.segment);
+        let t = accumulate(at, span.first, span.units);
+        emit_part((p.first_span + span.index) * p.parts_stride + at.record, t);
     } else {
         let span = span_at(min(workgroup, all - 1u));
         let units = lane_share(span.units, invocation);
-        let t = tree(accumulate(segment_at(span.segment), span.first + invocation, units), invocation);
+        let at = segment_at(span.segment);
+        let t = tree(accumulate(at, span.first + invocation, units), invocation);
         if (invocation == 0u && workgroup < all) {
-            emit_part(span.index * p.parts_stride + span.segment * SEGMENTS_PER_UNIT, t);
+            emit_part((p.first_span + span.index) * p.parts_stride + at.record, t);
         }
     }
 }

@@ -1,24 +1,5 @@
 // Moments of one segment to its record (m, e, r, scale): y = ((x * scale - m) * r - e * r) * weight + bias.
 
-struct Single {
-    m: f32,
-    e: f32,
-    m2: f32,
-    exponent: i32,
-    count: u32,
-}
-
-fn scalar_power_of_two(e: i32) -> f32 {
-    let bits = (clamp(e, -126, 127) + 127) << 23u;
-    return select(bitcast<f32>(bits), 0.0, e < -126);
-}
-
-// 2^e for any e, as the product of two powers.
-fn scaled(v: f32, e: i32) -> f32 {
-    let half = clamp(e, -252, 254) / 2;
-    return (v * scalar_power_of_two(half)) * scalar_power_of_two(clamp(e, -252, 254) - half);
-}
-
 fn record_of(t: Single) -> vec4<f32> {
     if (t.exponent >= INFINITE) {
         // The mean square of an infinity is infinite, so that finite elements become 0; all else is NaN.

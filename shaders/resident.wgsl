@@ -78,7 +78,10 @@ fn resident(index: u32, place: Place) {
             absorb(held[i] * scale, pivot, &s, &q);
         }
     }
-    let sums = reduce_sum(vec2(total(s), total(q)), place);
+    var sums = reduce_sum(vec2(total(s), total_power(q)), place);
+    if (MAXIMUM) {
+        sums.y = bitcast<f32>(largest) * scale;
+    }
     let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, exponent);
     let n = settle(t, at.record, present && place.lane == 0u);
 
@@ -86,7 +89,7 @@ fn resident(index: u32, place: Place) {
     for (var i = 0u; i < UNITS; i++) {
         let y = affine(center_and_scale(held[i], n), weight_of(i, c.weight), bias_of(i, c.weight));
         if (present && holds(place.lane, i)) {
-            store(c.x, y);
+            store(c, y);
         }
         if (holds(place.lane, i + 1u)) {
             c = advance(c, at);

@@ -8,8 +8,8 @@ fn settle_one(t: Moments, i: u32, index: u32, writes: bool) -> vec4<f32> {
     let single = component(t, i);
     let record = record_of(single);
     if (writes) {
-        emit_moments(index + i, single);
-        emit_record(index + i, record);
+        emit_moments(index + i * RECORD_STEP, single);
+        emit_record(index + i * RECORD_STEP, record);
     }
     return record;
 }
@@ -26,6 +26,6 @@ fn settle(t: Moments, index: u32, writes: bool) -> Normalizer {
 
 fn emit_part(index: u32, t: Moments) {
     for (var i = 0u; i < 4u; i++) {
-        emit_moments(index + i, component(t, i));
+        emit_moments(index + i * RECORD_STEP, component(t, i));
     }
 }

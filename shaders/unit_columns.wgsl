@@ -18,3 +18,24 @@ fn unit_mean(u: Unit) -> Real {
 fn magnitude(u: Unit) -> Bits {
     return bitcast<vec4<u32>>(u) & vec4(ABS);
 }
+
+// From the four components that raise.wgsl computes with to the types that a lane sums in.
+fn narrow_real(v: vec4<f32>) -> Real {
+    return v;
+}
+
+fn narrow_sum(v: vec4<f32>) -> Sum {
+    return v;
+}
+
+fn sum_bits(v: Sum) -> vec4<u32> {
+    return bitcast<vec4<u32>>(v);
+}
+
+fn total_power(q: Sum) -> Real {
+    return q;
+}
+
+fn join_real(a: Real, b: Real) -> Real {
+    return join(a, b);
+}

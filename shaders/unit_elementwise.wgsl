@@ -4,11 +4,11 @@ fn splat(v: f32) -> Unit {
     return Unit(v);
 }
 
-// Adds the unit's deviations from k and their squares.
+// Adds the unit's deviations from k and their powers.
 fn absorb(u: Unit, k: Real, s: ptr<function, Sum>, q: ptr<function, Sum>) {
     let d = u - k;
     *s += d;
-    *q += d * d;
+    *q = join(*q, power(d));
 }
 
 fn center_and_scale(u: Unit, n: Normalizer) -> Unit {

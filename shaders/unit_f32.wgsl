@@ -18,3 +18,24 @@ fn unit_mean(u: Unit) -> Real {
 fn magnitude(u: Unit) -> Bits {
     return bitcast<u32>(u) & ABS;
 }
+
+// From the four components that raise.wgsl computes with to the types that a lane sums in.
+fn narrow_real(v: vec4<f32>) -> Real {
+    return v.x;
+}
+
+fn narrow_sum(v: vec4<f32>) -> Sum {
+    return v.x;
+}
+
+fn sum_bits(v: Sum) -> u32 {
+    return bitcast<u32>(v);
+}
+
+fn total_power(q: Sum) -> Real {
+    return q;
+}
+
+fn join_real(a: Real, b: Real) -> Real {
+    return join_one(a, b);
+}

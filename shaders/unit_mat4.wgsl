@@ -26,7 +26,7 @@ fn absorb(u: Unit, k: Real, s: ptr<function, Sum>, q: ptr<function, Sum>) {
     let c = u[2] - k;
     let d = u[3] - k;
     *s += (a + b) + (c + d);
-    *q += (a * a + b * b) + (c * c + d * d);
+    *q = join(*q, join(join(power(a), power(b)), join(power(c), power(d))));
 }
 
 fn magnitude(u: Unit) -> Bits {
@@ -52,4 +52,25 @@ fn affine(u: Unit, weight: Unit, bias: Unit) -> Unit {
         u[2] * weight[2] + bias[2],
         u[3] * weight[3] + bias[3],
     );
+}
+
+// From the four components that raise.wgsl computes with to the types that a lane sums in.
+fn narrow_real(v: vec4<f32>) -> Real {
+    return v.x;
+}
+
+fn narrow_sum(v: vec4<f32>) -> Sum {
+    return v;
+}
+
+fn sum_bits(v: Sum) -> vec4<u32> {
+    return bitcast<vec4<u32>>(v);
+}
+
+fn total_power(q: Sum) -> Real {
+    return join_one(join_one(q.x, q.y), join_one(q.z, q.w));
+}
+
+fn join_real(a: Real, b: Real) -> Real {
+    return join_one(a, b);
 }

@@ -33,7 +33,7 @@ struct Inner {
     info: wgpu::AdapterInfo,
     traits: DeviceTraits,
     tuning: Tuning,
-    pipelines: Mutex<HashMap<Header, Pipeline>>,
+    pipelines: Arc<Mutex<HashMap<Header, Pipeline>>>,
     cache: Option<wgpu::PipelineCache>,
 }
 
@@ -75,19 +75,26 @@ impl Context {
     /// A context that plans by other traits than the device's own: lower limits, or without subgroups. For tests,
     /// and for measuring; traits that the device does not have make it refuse pipelines.
     pub fn with_traits(&self, traits: DeviceTraits) -> Self {
-        let tuning = *Tuning::for_traits(&traits);
-        Self::with(&self.0.device, &self.0.queue, traits, tuning, self.0.cache.clone())
+        self.derived(traits, *Tuning::for_traits(&traits))
     }
 
     /// A context that plans by another tuning.
     pub fn with_tuning(&self, tuning: Tuning) -> Self {
-        Self::with(
-            &self.0.device,
-            &self.0.queue,
-            self.0.traits,
+        self.derived(self.0.traits, tuning)
+    }
+
+    /// A context that plans otherwise, on the same device with the same pipelines.
+    fn derived(&self, traits: DeviceTraits, tuning: Tuning) -> Self {
+        let (device, queue) = (&self.0.device, &self.0.queue);
+        Self(Arc::new(Inner {
+            device: device.clone(),
+            queue: queue.clone(),
+            info: self.0.info.clone(),
+            traits,
             tuning,
-            self.0.cache.clone(),
-        )
+            pipelines: self.0.pipelines.clone(),
+            cache: self.0.cache.clone(),
+        }))
     }
 
     /// A context that compiles into the caller's pipeline cache.
@@ -108,7 +115,7 @@ impl Context {
             info: device.adapter_info(),
             traits,
             tuning,
-            pipelines: Mutex::default(),
+            pipelines: Arc::default(),
             cache,
         }))
     }

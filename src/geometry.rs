@@ -1,19 +1,20 @@
 //! Shape and axes to digits: what every kernel iterates over.
 //!
 //! A normalization reduces **segments** of a tensor to a few statistics. Each axis is *kept* (it numbers the
-//! segments) or *reduced* (it runs inside one). Axes of extent 1 are dropped; neighbours that are alike (both
-//! kept or both reduced, contiguous in x and y, and contiguous or both broadcast in the weight and in the
-//! records) are merged. What is left are at most [`MAX_DIGITS`] kept and as many reduced digits, in memory order.
+//! segments) or *reduced* (it runs inside one). Axes of extent 1 are dropped, the others are sorted by their stride in
+//! x, and neighbours that are alike (both kept or both reduced, contiguous in x and y, and contiguous or both broadcast
+//! in the weight and in the records) are merged. What is left are at most [`MAX_DIGITS`] *digits*, in memory order of x.
 
 use crate::error::{Result, bail};
-
-/// The most kept digits, and the most reduced digits, that the kernels decode.
-pub const MAX_DIGITS: usize = 4;
 
 /// The highest rank of a tensor.
 pub const MAX_RANK: usize = 8;
 
-/// One axis of a tensor, in memory order, before merging. Strides count elements; 0 means broadcast.
+/// The most digits that the kernels decode, kept and reduced together: an axis each, and two for the channel axis of a
+/// group norm.
+pub const MAX_DIGITS: usize = MAX_RANK + 1;
+
+/// One axis of a tensor, before merging. Strides count elements; 0 means broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Axis {
     /// Number of positions along the axis.
@@ -45,7 +46,7 @@ pub struct Digit {
     pub record: u32,
 }
 
-/// The digits of one tensor under one normalization, outermost first.
+/// The digits of one tensor under one normalization, outermost in x first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Digits that number the segments.
@@ -70,7 +71,7 @@ enum Merge {
 }
 
 impl Geometry {
-    /// Merges `axes` (in memory order) for kernels that read the weight.
+    /// Merges `axes` for kernels that read the weight.
     pub fn new(axes: &[Axis]) -> Result<Self> {
         Self::merged(axes, Merge::WithWeight)
     }
@@ -81,8 +82,11 @@ impl Geometry {
     }
 
     fn merged(axes: &[Axis], rule: Merge) -> Result<Self> {
+        let mut axes: Vec<_> = axes.iter().filter(|axis| axis.extent != 1).collect();
+        // A broadcast axis repeats what lies inside it: it is outermost.
+        axes.sort_by_key(|axis| std::cmp::Reverse(if axis.x == 0 { u32::MAX } else { axis.x }));
         let mut digits: Vec<(bool, Digit)> = Vec::with_capacity(axes.len());
-        for axis in axes.iter().filter(|axis| axis.extent != 1) {
+        for axis in axes {
             let inner = Digit {
                 extent: axis.extent,
                 x: axis.x,
@@ -92,27 +96,24 @@ impl Geometry {
             };
             match digits.last_mut() {
                 Some((reduced, outer)) if *reduced == axis.reduced && outer.continues_into(&inner) => {
-                    outer.extent = multiply(outer.extent, inner.extent, "shape")?;
-                    (outer.x, outer.y) = (inner.x, inner.y);
-                    (outer.weight, outer.record) = (inner.weight, inner.record);
+                    let extent = multiply(outer.extent, inner.extent, "shape")?;
+                    *outer = Digit { extent, ..inner };
                 }
                 _ => digits.push((axis.reduced, inner)),
             }
+        }
+        if digits.len() > MAX_DIGITS {
+            bail!(
+                Shape,
+                "axes",
+                "{} separate axes remain after merging neighbours, at most {MAX_DIGITS} are supported",
+                digits.len()
+            );
         }
         let inner_reduced = digits.last().is_none_or(|(reduced, _)| *reduced);
         let (reduced, kept): (Vec<_>, Vec<_>) = digits.into_iter().partition(|(reduced, _)| *reduced);
         let strip = |digits: Vec<(bool, Digit)>| digits.into_iter().map(|(_, d)| d).collect::<Vec<_>>();
         let (kept, reduced) = (strip(kept), strip(reduced));
-        for (name, digits) in [("kept", &kept), ("reduced", &reduced)] {
-            if digits.len() > MAX_DIGITS {
-                bail!(
-                    Shape,
-                    "axes",
-                    "{} separate {name} axes remain after merging neighbours, at most {MAX_DIGITS} are supported",
-                    digits.len()
-                );
-            }
-        }
         Ok(Self {
             segments: product(kept.iter().map(|d| d.extent), "shape")?,
             length: product(reduced.iter().map(|d| d.extent), "shape")?,
@@ -147,39 +148,25 @@ impl Digit {
     }
 }
 
-/// A dense tensor in memory order: extents, and for each axis whether it is reduced and whether it indexes the
-/// weight. Computes the strides, the records being dense over the kept axes and the weight over its own.
-pub fn dense_axes(extents: &[(u32, bool, bool)]) -> Result<Vec<Axis>> {
-    let mut axes = vec![
-        Axis {
-            extent: 1,
-            reduced: false,
-            x: 1,
-            y: 1,
-            weight: 0,
-            record: 0,
-        };
-        extents.len()
-    ];
-    let (mut x, mut weight, mut record) = (1u32, 1u32, 1u32);
-    for (axis, &(extent, reduced, weighted)) in axes.iter_mut().zip(extents).rev() {
-        *axis = Axis {
-            extent,
-            reduced,
-            x,
-            y: x,
-            weight: if weighted { weight } else { 0 },
-            record: if reduced { 0 } else { record },
-        };
-        x = multiply(x, extent.max(1), "shape")?;
-        if weighted {
-            weight = multiply(weight, extent.max(1), "shape")?;
-        }
-        if !reduced {
-            record = multiply(record, extent.max(1), "shape")?;
-        }
+/// Elements from the first to the last of a tensor, both included, where `stride` gives the strides of `axes`; 0 for an
+/// empty one.
+pub fn span(axes: &[Axis], stride: impl Fn(&Axis) -> u32) -> u64 {
+    if axes.iter().any(|axis| axis.extent == 0) {
+        return 0;
     }
-    Ok(axes)
+    let steps = |axis: &Axis| u64::from(axis.extent - 1) * u64::from(stride(axis));
+    1 + axes.iter().map(steps).sum::<u64>()
+}
+
+/// Row-major strides of a dense tensor whose axes have these extents, or an error that names `argument`.
+pub fn dense_strides(extents: &[u32], argument: &'static str) -> Result<Vec<u32>> {
+    let mut strides = vec![1; extents.len()];
+    let mut stride = 1u32;
+    for (slot, &extent) in strides.iter_mut().zip(extents).rev() {
+        *slot = stride;
+        stride = multiply(stride, extent.max(1), argument)?;
+    }
+    Ok(strides)
 }
 
 /// Extents of a shape as the kernels count them, or an error that names `argument`.
@@ -222,12 +209,43 @@ pub fn multiply(a: u32, b: u32, argument: &'static str) -> Result<u32> {
     }
 }
 
+/// A stride times a number of steps, within 32 bits.
+pub fn stride(stride: u32, steps: u32, argument: &'static str) -> Result<u32> {
+    match stride.checked_mul(steps) {
+        Some(product) => Ok(product),
+        None => bail!(
+            Overflow,
+            argument,
+            "{steps} steps of {stride} elements do not fit 32 bits"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A dense tensor: extents, whether an axis is reduced, and whether it indexes the weight.
+    fn dense_axes(axes: &[(u32, bool, bool)]) -> Vec<Axis> {
+        let strides = |counts: &dyn Fn(&(u32, bool, bool)) -> bool| {
+            let extents: Vec<_> = axes.iter().map(|axis| if counts(axis) { axis.0 } else { 1 }).collect();
+            dense_strides(&extents, "shape").unwrap()
+        };
+        let (x, weight, record) = (strides(&|_| true), strides(&|axis| axis.2), strides(&|axis| !axis.1));
+        (axes.iter().enumerate())
+            .map(|(i, &(extent, reduced, weighted))| Axis {
+                extent,
+                reduced,
+                x: x[i],
+                y: x[i],
+                weight: if weighted { weight[i] } else { 0 },
+                record: if reduced { 0 } else { record[i] },
+            })
+            .collect()
+    }
+
     fn geometry(extents: &[(u32, bool, bool)]) -> Geometry {
-        Geometry::new(&dense_axes(extents).unwrap()).unwrap()
+        Geometry::new(&dense_axes(extents)).unwrap()
     }
 
     #[test]
@@ -257,9 +275,33 @@ mod tests {
     fn a_weight_that_changes_inside_a_segment_splits_runs_only_where_it_is_read() {
         // Group norm: N, G, C/G, S.
         let extents = [(2, false, false), (3, false, true), (4, true, true), (10, true, false)];
-        let axes = dense_axes(&extents).unwrap();
+        let axes = dense_axes(&extents);
         assert_eq!(Geometry::new(&axes).unwrap().run(), 10);
         assert_eq!(Geometry::for_statistics(&axes).unwrap().run(), 40);
+    }
+
+    #[test]
+    fn permuted_axes_are_sorted_before_they_merge() {
+        // The axes of N×C×H×W, in a memory of N×H×W×C.
+        let mut axes = dense_axes(&[(2, false, false), (3, false, true), (4, true, false), (5, true, false)]);
+        for (axis, stride) in axes.iter_mut().zip([60, 1, 15, 3]) {
+            (axis.x, axis.y) = (stride, stride);
+        }
+        let g = Geometry::new(&axes).unwrap();
+        assert_eq!((g.segments, g.length, g.inner_reduced), (6, 20, false));
+        assert_eq!(
+            g.kept.iter().map(|d| (d.x, d.record)).collect::<Vec<_>>(),
+            [(60, 3), (1, 1)]
+        );
+        assert_eq!((g.reduced.len(), g.reduced[0].x), (1, 3));
+        assert_eq!(span(&axes, |axis| axis.x), 120);
+        // Into a dense N×C×H×W nothing merges that is not contiguous there too.
+        for (axis, stride) in axes.iter_mut().zip([60, 20, 5, 1]) {
+            axis.y = stride;
+        }
+        assert_eq!(Geometry::new(&axes).unwrap().reduced.len(), 1);
+        axes[2].y = 7;
+        assert_eq!(Geometry::new(&axes).unwrap().reduced.len(), 2);
     }
 
     #[test]

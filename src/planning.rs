@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::plan::{Facts, Recipe, candidates};
 use crate::record::Plan;
 use crate::spec::{
-    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, MeanVarianceNorm, Normalization, Operation, RmsNorm, Stage, ZScore,
+    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, MeanVarianceNorm, Normalization,
+    Operation, RmsNorm, Stage, ZScore,
 };
 use crate::tuning::Variant;
 
@@ -43,7 +44,7 @@ impl Operation {
     /// # Errors
     /// [`ErrorKind::Shape`] or [`Overflow`](ErrorKind::Overflow).
     pub fn candidates(&self, context: &Context) -> Result<Vec<Variant>> {
-        candidates(self, context.traits(), context.tuning(), Facts::default().offsets)
+        candidates(self, context.traits(), context.tuning(), &Facts::default())
     }
 
     fn staged(&self, stage: Stage) -> Self {
@@ -98,6 +99,8 @@ plannable!(
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    LocalResponseNorm,
+    LpNorm,
     MeanVarianceNorm,
     RmsNorm,
     ZScore

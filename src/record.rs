@@ -1,19 +1,20 @@
 //! Plans, bound plans, and their recording: the only file that encodes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::arguments::{Forward, View};
 use crate::context::{Context, Pipeline, device_result};
 use crate::error::{Result, bail};
 use crate::geometry;
-use crate::plan::{Facts, MOMENTS_BYTES, Operand, RECORD_BYTES, Recipe, Role, Step};
+use crate::plan::{Facts, MOMENTS_BYTES, Need, Recipe, Role, Step, needs};
 use crate::ranges::{Range, Ranges};
 use crate::shader::Params;
-use crate::spec::{Operation, Source, Stage, reduce_nothing};
+use crate::spec::{Operation, Statistic, reduce_nothing};
 use crate::tuning::Variant;
 
-/// Bytes between the parameter blocks of two steps: the largest alignment of a uniform binding.
-const PARAMS_STRIDE: u64 = 256;
+/// Bytes between the parameter blocks of two steps: a multiple of the largest alignment of a uniform binding.
+const PARAMS_STRIDE: u64 = 512;
 
 /// A normalization planned for a device: kernels, dispatches and workspace are fixed and compiled.
 ///
@@ -48,7 +49,7 @@ impl Plan {
         let recipe = operation.recipe(context, &aligned)?;
         // Tensors at odd offsets are walked element by element, which may take more parts.
         let mut odd = aligned;
-        odd.offsets.x = 1;
+        odd.offsets[Role::X as usize] = 1;
         let workspace = match operation.recipe(context, &odd) {
             Ok(other) => recipe.workspace.max(other.workspace),
             // A forced variant may only run at aligned offsets.
@@ -57,15 +58,10 @@ impl Plan {
         for step in &recipe.steps {
             context.pipeline(&step.header)?;
         }
-        let kept = operation
-            .axes
-            .iter()
-            .filter(|axis| !axis.reduced)
-            .map(|axis| axis.extent);
         Ok(Self {
             context: context.clone(),
             operation: operation.clone(),
-            segments: geometry::product(kept, "shape")?,
+            segments: operation.segments()?,
             recipe,
             workspace,
         })
@@ -86,8 +82,9 @@ impl Plan {
         self.segments as usize
     }
 
-    /// Bytes of workspace that a bind needs, 0 for none. A bind at another outer extent can need more:
-    /// [`workspace_size_at`](Self::workspace_size_at).
+    /// Bytes of workspace that a bind needs, 0 for none, if its views lie in buffers or at least in 256-byte blocks of
+    /// their own (x and y may share theirs). Others may need more, and so may another outer extent:
+    /// [`workspace_size_for`](Self::workspace_size_for).
     pub fn workspace_size(&self) -> u64 {
         self.workspace
     }
@@ -98,6 +95,27 @@ impl Plan {
     /// As [`bind`](Self::bind) for the extent.
     pub fn workspace_size_at(&self, outer_extent: usize) -> Result<u64> {
         Ok(Self::new(&self.context, &at_extent(&self.operation, outer_extent)?)?.workspace)
+    }
+
+    /// Bytes of workspace that a bind of these views needs, whatever blocks they share; their own workspace is not
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), but for the workspace.
+    pub fn workspace_size_for(&self, args: &Forward<'_>) -> Result<u64> {
+        let operation = self.operation_for(args)?;
+        if operation.elements()? == 0 {
+            return Ok(0);
+        }
+        let ranges = Ranges::new(arguments(&operation, args, 0)?, self.context.traits(), &operation)?;
+        Ok(operation.recipe(&self.context, &ranges.facts)?.workspace)
+    }
+
+    fn operation_for(&self, args: &Forward<'_>) -> Result<Cow<'_, Operation>> {
+        Ok(match args.outer_extent {
+            Some(extent) => Cow::Owned(at_extent(&self.operation, extent)?),
+            None => Cow::Borrowed(&self.operation),
+        })
     }
 
     /// Number of dispatches.
@@ -121,20 +139,13 @@ impl Plan {
     /// [`Overlap`](crate::ErrorKind::Overlap), [`Limit`](crate::ErrorKind::Limit), each naming the argument; see
     /// [`Forward`] for what is needed.
     pub fn bind(&self, args: &Forward<'_>) -> Result<Bound> {
-        let moved;
-        let operation = match args.outer_extent {
-            Some(extent) => {
-                moved = at_extent(&self.operation, extent)?;
-                &moved
-            }
-            None => &self.operation,
-        };
-        if operation.axes.iter().any(|axis| axis.extent == 0) {
+        let operation = self.operation_for(args)?;
+        if operation.elements()? == 0 {
             return Ok(Bound::empty(operation.name));
         }
         let ranges = |workspace| -> Result<Ranges<'_>> {
-            let ranges = arguments(operation, args, workspace)?;
-            Ranges::new(ranges, self.context.traits())
+            let ranges = arguments(&operation, args, workspace)?;
+            Ranges::new(ranges, self.context.traits(), &operation)
         };
         // The facts decide the workspace, which is checked in turn; it does not change the other facts.
         let recipe = operation.recipe(&self.context, &ranges(0)?.facts)?;
@@ -185,64 +196,37 @@ fn at_extent(operation: &Operation, extent: usize) -> Result<Operation> {
 
 /// The views that `operation` needs, with their sizes.
 fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> Result<Vec<Range<'a>>> {
-    let elements = u64::from(geometry::product(
-        operation.axes.iter().map(|axis| axis.extent),
-        "shape",
-    )?);
-    let kept = operation
-        .axes
-        .iter()
-        .filter(|axis| !axis.reduced)
-        .map(|axis| axis.extent);
-    let segments = u64::from(geometry::product(kept, "shape")?);
-    let stage = operation.stage;
-    let applies = stage != Stage::Statistics;
-    let channels = match operation.running {
-        Some(running) => u64::from(running.channels),
-        None => segments,
-    };
-    let running = applies && (operation.running.is_some() || operation.source == Source::Running);
-    let parameters = u64::from(operation.weight_len) * 4;
-    let saves = operation.statistics && applies && operation.source == Source::Input;
-    let needs = [
-        (Role::X, true, elements * operation.dtype.bytes(), false),
-        (Role::Y, applies, elements * operation.dtype.bytes(), true),
-        (Role::Weight, applies && operation.weight, parameters, false),
-        (Role::Bias, applies && operation.bias, parameters, false),
-        (Role::Statistics, saves, segments * RECORD_BYTES, true),
-        (Role::Moments, stage != Stage::Whole, segments * MOMENTS_BYTES, !applies),
-        (Role::RunningMean, running, channels * 4, operation.running.is_some()),
-        (Role::RunningVar, running, channels * 4, operation.running.is_some()),
-        (Role::Workspace, workspace > 0, workspace, true),
-    ];
-    let mut ranges = Vec::with_capacity(needs.len());
-    for (role, needed, bytes, written) in needs {
-        match (needed, args.view(role)) {
-            (true, Some(view)) => ranges.push(Range {
-                role,
-                view,
-                bytes,
-                written,
-            }),
-            (true, None) => bail!(
-                Argument,
-                role.name(),
-                "is missing: {} needs {bytes} bytes of it",
-                operation.name
-            ),
-            // y always has a value, and a workspace that is not needed does no harm.
-            (false, Some(_)) if !matches!(role, Role::Workspace | Role::Y) => {
-                bail!(
-                    Argument,
-                    role.name(),
-                    "is given, but {} was planned without it",
-                    operation.name
-                )
-            }
-            (false, _) => {}
-        }
+    let mut needs = needs(operation)?;
+    if workspace > 0 {
+        needs.push(Need {
+            role: Role::Workspace,
+            bytes: workspace,
+            read: true,
+            written: true,
+        });
     }
-    Ok(ranges)
+    // y always has a value, and a workspace that is not needed does no harm.
+    let harmless = [Role::Workspace, Role::Y];
+    let needless = |role: &Role| !harmless.contains(role) && needs.iter().all(|need| need.role != *role);
+    if let Some(role) = (Role::ALL.into_iter().filter(needless)).find(|role| args.view(*role).is_some()) {
+        bail!(
+            Argument,
+            role.name(),
+            "is given, but {} was planned without it",
+            operation.name
+        );
+    }
+    let range = |need: Need| match args.view(need.role) {
+        Some(view) => Ok(Range { need, view }),
+        None => bail!(
+            Argument,
+            need.role.name(),
+            "is missing: {} needs {} bytes of it",
+            operation.name,
+            need.bytes
+        ),
+    };
+    needs.into_iter().map(range).collect()
 }
 
 impl Bound {
@@ -355,17 +339,7 @@ fn bind_group(
         resource: resource(params, params_offset, size_of::<Params>() as u64),
     }];
     for (binding, operand) in &step.bindings {
-        let (role, within) = match operand {
-            Operand::Caller(role) => (*role, None),
-            Operand::Workspace { offset, size } => (Role::Workspace, Some((*offset, *size))),
-        };
-        let Some((buffer, bound)) = ranges.get(role) else {
-            bail!(Argument, role.name(), "is missing");
-        };
-        let (offset, size) = match within {
-            Some((offset, size)) => (bound.start + offset, size),
-            None => (bound.start, bound.end - bound.start),
-        };
+        let (buffer, offset, size) = ranges.resolve(*operand)?;
         entries.push(wgpu::BindGroupEntry {
             binding: binding.slot.binding(),
             resource: resource(buffer, offset, size),
@@ -409,10 +383,11 @@ fn bind_group(
 ///     Ok(())
 /// }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Merge {
     segments: usize,
     parts: usize,
+    statistic: Statistic,
 }
 
 /// A [`Merge`] planned for a device.
@@ -426,7 +401,17 @@ pub struct MergePlan {
 impl Merge {
     /// Merges `parts` sets of the moments of `segments` segments.
     pub fn new(segments: usize, parts: usize) -> Self {
-        Self { segments, parts }
+        Self {
+            segments,
+            parts,
+            statistic: Statistic::MeanVariance,
+        }
+    }
+
+    /// Merges the moments that [`LpNorm`](crate::LpNorm) takes with this p: sums of powers, or the largest magnitudes.
+    pub fn norm(mut self, p: f32) -> Self {
+        self.statistic = Statistic::Norm { p };
+        self
     }
 
     /// Plans the merge.
@@ -440,7 +425,10 @@ impl Merge {
         }
         let plan = MergePlan {
             context: context.clone(),
-            operation: reduce_nothing("merge", self.segments)?,
+            operation: Operation {
+                statistic: self.statistic,
+                ..reduce_nothing("merge", self.segments)?
+            },
             parts,
         };
         for step in &plan.recipe(&Facts::default())?.steps {
@@ -463,22 +451,29 @@ impl MergePlan {
     /// As [`Plan::bind`].
     pub fn bind<'a>(&self, moments: impl Into<View<'a>>, merged: impl Into<View<'a>>) -> Result<Bound> {
         let bytes = u64::from(self.operation.axes[0].extent) * MOMENTS_BYTES;
-        let range = |role, view, bytes, written| Range {
-            role,
+        let range = |role, view, bytes, written: bool| Range {
+            need: Need {
+                role,
+                bytes,
+                read: !written,
+                written,
+            },
             view,
-            bytes,
-            written,
         };
         let ranges = vec![
             range(Role::Moments, moments.into(), bytes * u64::from(self.parts), false),
             range(Role::Merged, merged.into(), bytes, true),
         ];
-        let ranges = Ranges::new(ranges, self.context.traits())?;
-        Bound::new(
-            &self.context,
-            self.operation.name,
-            &self.recipe(&ranges.facts)?,
-            &ranges,
-        )
+        let ranges = Ranges::new(ranges, self.context.traits(), &self.operation)?;
+        let recipe = self.recipe(&ranges.facts)?;
+        if recipe.workspace > 0 {
+            bail!(
+                Alignment,
+                "moments",
+                "and merged have to begin at multiples of {} bytes, in blocks of their own",
+                self.context.traits().storage_alignment
+            );
+        }
+        Bound::new(&self.context, self.operation.name, &recipe, &ranges)
     }
 }

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::spec::DType;
+use crate::geometry::MAX_DIGITS;
+use crate::spec::{DType, EpsRule};
 
 /// The entry point of every kernel.
 pub const ENTRY_POINT: &str = "main";
@@ -38,6 +39,7 @@ modules!(
     bias_shared,
     bias_unit,
     column,
+    copy,
     entry,
     entry_subgroup,
     finish,
@@ -55,8 +57,14 @@ modules!(
     output_y,
     params,
     partial,
+    power_absolute,
+    power_any,
+    power_maximum,
+    power_square,
     prelude,
+    raise,
     record,
+    record_norm,
     recorded_columns,
     recorded_row,
     records_skip,
@@ -70,6 +78,7 @@ modules!(
     settle_row,
     shared_load,
     short_rows,
+    single,
     storage_f32,
     storage_f32_pairs,
     traversal,
@@ -83,6 +92,7 @@ modules!(
     weight_scalar,
     weight_shared,
     weight_unit,
+    window,
 );
 
 /// Whose WGSL a shader is written in: it differs in how subgroup operations are asked for.
@@ -124,6 +134,10 @@ pub enum Kernel {
     Given,
     /// `running.wgsl`
     Running,
+    /// `window.wgsl`
+    Window,
+    /// `copy.wgsl`
+    Copy,
 }
 
 impl Kernel {
@@ -139,11 +153,13 @@ impl Kernel {
             Self::Apply => "apply",
             Self::Given => "given",
             Self::Running => "running",
+            Self::Window => "window",
+            Self::Copy => "copy",
         }
     }
 
     fn reads_x(self) -> bool {
-        !matches!(self, Self::Finish | Self::Given | Self::Running)
+        !matches!(self, Self::Finish | Self::Given | Self::Running | Self::Copy)
     }
 
     fn writes_y(self) -> bool {
@@ -234,6 +250,19 @@ pub enum Reduction {
     Workgroup,
 }
 
+/// What is summed of each element for the statistic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Power {
+    /// Its square.
+    Square,
+    /// Its magnitude.
+    Absolute,
+    /// A power of its magnitude.
+    Any,
+    /// Nothing: the largest magnitude is taken.
+    Maximum,
+}
+
 /// What a binding holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Slot {
@@ -255,6 +284,10 @@ pub enum Slot {
     RunningMean,
     /// Running variance.
     RunningVar,
+    /// Words that are copied.
+    From,
+    /// Where they go.
+    To,
 }
 
 impl Slot {
@@ -278,6 +311,8 @@ impl Slot {
             Self::Parts => "parts",
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
+            Self::From => "from_words",
+            Self::To => "to_words",
         }
     }
 }
@@ -340,14 +375,16 @@ pub struct Header {
     pub weight_step: u32,
     /// True if y or bias are indexed at a distance from x and weight.
     pub shifted: bool,
+    /// True if y has other strides than x.
+    pub own_y: bool,
     /// True if invocations keep their share of weight and bias from segment to segment.
     pub hold: bool,
     /// True if the statistic has a center.
     pub centered: bool,
-    /// `1 / (sqrt(var) + eps)` instead of `1 / sqrt(var + eps)`.
-    pub eps_on_deviation: bool,
-    /// A scale of 1 where var + eps is 0.
-    pub zero_is_one: bool,
+    /// What is summed of each element.
+    pub power: Power,
+    /// How eps enters the scale.
+    pub eps_rule: EpsRule,
     /// y is multiplied by a weight.
     pub weight: bool,
     /// A bias is added to y.
@@ -392,10 +429,11 @@ impl Header {
             unit_steps: false,
             weight_step: 0,
             shifted: false,
+            own_y: false,
             hold: false,
             centered: true,
-            eps_on_deviation: false,
-            zero_is_one: false,
+            power: Power::Square,
+            eps_rule: EpsRule::OnVariance,
             weight: false,
             bias: false,
             parameters: Parameters::Scalar,
@@ -430,6 +468,8 @@ impl Header {
             (Slot::Parts, matches!(kernel, Kernel::Finish | Kernel::Running), false),
             (Slot::RunningMean, running, kernel == Kernel::Running),
             (Slot::RunningVar, running, kernel == Kernel::Running),
+            (Slot::From, kernel == Kernel::Copy, false),
+            (Slot::To, kernel == Kernel::Copy, true),
         ];
         used.into_iter()
             .filter(|(_, used, _)| *used)
@@ -485,7 +525,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 16] {
+    fn constants(&self) -> [(&'static str, u32); 15] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -509,12 +549,11 @@ impl Header {
             ("PIVOT", self.unit.pivot()),
             ("GROUP", 16),
             ("PER_UNIT", self.unit.per_segment()),
-            ("SEGMENTS_PER_UNIT", self.unit.segments()),
             ("RECORD_STEP", self.record_step),
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 11] {
+    fn switches(&self) -> [(&'static str, bool); 14] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
@@ -524,8 +563,11 @@ impl Header {
             ("SHIFTED", self.shifted),
             ("PAIRS", self.pairs),
             ("CENTERED", self.centered),
-            ("EPS_ON_DEVIATION", self.eps_on_deviation),
-            ("ZERO_IS_ONE", self.zero_is_one),
+            ("EPS_ON_DEVIATION", self.eps_rule == EpsRule::OnDeviation),
+            ("ZERO_IS_ONE", self.eps_rule == EpsRule::ZeroIsOne),
+            ("ZERO_IS_ZERO", self.eps_rule == EpsRule::ZeroIsZero),
+            ("OWN_Y", self.own_y),
+            ("MAXIMUM", self.power == Power::Maximum),
             ("WEIGHT_VARIES", self.weight_varies),
         ]
     }
@@ -541,6 +583,7 @@ impl Header {
             Slot::RunningMean | Slot::RunningVar => "f32",
             Slot::Records => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
+            Slot::From | Slot::To => "u32",
         }
     }
 
@@ -572,9 +615,10 @@ impl Header {
         modules.extend(self.unit.modules());
         let columns = self.unit == Unit::Columns;
         let pick = |condition, yes, no| if condition { yes } else { no };
+        let norm = matches!(self.eps_rule, EpsRule::AtLeast | EpsRule::ZeroIsZero);
         let statistics = [
             moments,
-            record,
+            pick(norm, record_norm, record),
             pick(self.moments, moments_write, moments_skip),
             pick(self.records, records_write, records_skip),
         ];
@@ -592,8 +636,17 @@ impl Header {
             if self.weight { weight_from } else { weight_none },
             if self.bias { bias_from } else { bias_none },
         ];
-        // Units compute with normalizers, so that their type is everywhere.
-        modules.push(normalizer);
+        // Units compute with normalizers and powers, so that those are everywhere.
+        modules.extend([normalizer, single]);
+        modules.push(match self.power {
+            Power::Square => power_square,
+            Power::Absolute => power_absolute,
+            Power::Any => power_any,
+            Power::Maximum => power_maximum,
+        });
+        if self.power == Power::Any || self.kernel == Kernel::Window {
+            modules.push(raise);
+        }
         if self.kernel.reads_x() {
             let storage = match self.dtype {
                 DType::F32 => pick(self.pairs, storage_f32_pairs, storage_f32),
@@ -640,7 +693,7 @@ impl Header {
             }
             Kernel::Finish => {
                 modules.extend(statistics);
-                modules.extend([tree, finish]);
+                modules.extend([traversal, tree, finish]);
             }
             Kernel::Apply => {
                 modules.extend(application);
@@ -649,7 +702,12 @@ impl Header {
                 modules.extend([normalize, apply]);
             }
             Kernel::Given => modules.extend([entry, given]),
-            Kernel::Running => modules.extend([entry, moments, record, running]),
+            Kernel::Running => modules.extend([entry, moments, running]),
+            Kernel::Window => {
+                modules.extend(application);
+                modules.extend([entry, moments, window]);
+            }
+            Kernel::Copy => modules.extend([entry, copy]),
         }
         modules
     }
@@ -661,12 +719,16 @@ impl Header {
 pub struct ParamDigit {
     /// Number of positions.
     pub extent: u32,
-    /// Stride in x and y.
+    /// Stride in x.
     pub x: u32,
+    /// Stride in y.
+    pub y: u32,
     /// Stride in weight and bias.
     pub weight: u32,
     /// Stride in the records.
     pub record: u32,
+    /// Zero.
+    pub padding: [u32; 3],
 }
 
 /// What one dispatch is told at run time: the uniform block of `shaders/params.wgsl`, where the fields are
@@ -675,19 +737,22 @@ pub struct ParamDigit {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
 #[allow(missing_docs)]
 pub struct Params {
-    pub kept: [ParamDigit; 4],
-    pub reduced: [ParamDigit; 4],
+    pub digits: [ParamDigit; MAX_DIGITS],
     pub segments: u32,
     pub units: u32,
     pub run_units: u32,
     pub step_x: u32,
+    pub step_y: u32,
     pub step_weight: u32,
     pub x_offset: u32,
+    pub y_offset: u32,
     pub y_shift: u32,
     pub weight_offset: u32,
     pub bias_shift: u32,
+    pub record_offset: u32,
     pub spans: u32,
     pub span_units: u32,
+    pub first_span: u32,
     pub parts: u32,
     pub parts_group: u32,
     pub parts_stride: u32,
@@ -698,6 +763,15 @@ pub struct Params {
     pub min_exponent: i32,
     pub rate: f32,
     pub unbiased: u32,
+    pub power: [f32; 2],
+    pub root: [f32; 2],
+    pub window_left: u32,
+    pub window_right: u32,
+    pub window_scale: f32,
+    pub window_k: f32,
+    pub negative_base: i32,
+    pub first_channel: u32,
+    pub channels: u32,
     pub zero: u32,
-    pub padding: [u32; 2],
+    pub padding: u32,
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use wgnorm::Variant;
-use wgnorm::verify::{self, Case, Outcome};
+use wgnorm::verify::{Case, Outcome, compare};
 
 use crate::console::say;
 use crate::device::Device;
@@ -13,7 +12,7 @@ use crate::files::{Contents, Output};
 use crate::manifest::{Golden, Manifest, Tensors};
 use crate::outputs;
 use crate::report::{CaseReport, Report};
-use crate::verify::{Choice, VerifyArgs, progress, record_error, record_run};
+use crate::verify::{self, Choice, VerifyArgs, progress};
 
 pub fn run(
     args: &VerifyArgs,
@@ -92,58 +91,35 @@ impl Run<'_> {
             report.push(entry);
             return Ok(());
         };
-        let variants = case
-            .operation()
-            .and_then(|operation| choice.variants(self.device, &operation));
-        let variants = match variants {
-            Ok(variants) => variants,
-            Err(error) => {
-                let mut entry = self.entry();
-                record_error(&mut entry, &error);
-                report.push(entry);
-                return Ok(());
-            }
-        };
-        if variants.is_empty() {
-            let mut entry = self.entry();
-            entry.skip("the variant cannot run this case");
-            report.push(entry);
-        }
-        for (i, &variant) in variants.iter().enumerate() {
-            let dump = self.args.dump.as_deref().filter(|_| i == 0);
-            report.push(self.one(&case, variant, dump)?);
-        }
-        Ok(())
-    }
-
-    fn one(&self, case: &Case, variant: Option<Variant>, dump: Option<&Path>) -> Result<CaseReport> {
-        let mut entry = self.entry();
-        entry.variant = variant.map(Variant::name);
-        let outcome = match self.device.run(case, variant) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                record_error(&mut entry, &error);
-                return Ok(entry);
-            }
-        };
-        record_run(&mut entry, self.device, case, &outcome);
-        for name in &self.golden.outputs {
-            match outputs::values(&outcome, name) {
-                Some(actual) => self.compare(&mut entry, case, name, &actual)?,
-                None => entry.skipped_tensor(name),
-            }
-        }
-        entry.settle();
-        if let Some(directory) = dump {
-            self.dump(directory, &outcome)?;
-        }
-        Ok(entry)
+        let mut dumped = self.args.dump.is_none();
+        let how = (choice, self.args.matrix);
+        verify::run_all(
+            self.device,
+            &case,
+            how,
+            report,
+            || self.entry(),
+            |mut entry, outcome| {
+                for name in &self.golden.outputs {
+                    match outputs::values(outcome, name) {
+                        Some(actual) => self.compare(&mut entry, &case, name, &actual)?,
+                        None => entry.skipped_tensor(name),
+                    }
+                }
+                entry.settle();
+                if let (Some(directory), false) = (&self.args.dump, dumped) {
+                    self.dump(directory, outcome)?;
+                    dumped = true;
+                }
+                Ok(entry)
+            },
+        )
     }
 
     fn compare(&self, entry: &mut CaseReport, case: &Case, name: &str, actual: &[f64]) -> Result<()> {
         let tolerance = self.golden.tolerance(name, self.args.tight)?;
         let reference = &self.tensors[name];
-        let compare = |reference: &[f64]| verify::compare(actual.iter().copied(), reference, &tolerance);
+        let compare = |reference: &[f64]| compare(actual.iter().copied(), reference, &tolerance);
         let mut comparison = compare(reference);
         if !comparison.passed
             && self.golden.family == "denormal"

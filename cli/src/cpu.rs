@@ -24,6 +24,7 @@ impl Output {
             variant,
             dispatches,
             bits_stable,
+            stray_writes: 0,
         }
     }
 

@@ -22,7 +22,7 @@ pub fn run(device: &DeviceArgs) -> Result<()> {
     );
     let mut report = Report::new(device.describe());
     for case in progress(verify::cases(Scale::Smoke), |case| case.id.clone()) {
-        run_case(&device, &case, Choice::Planner, &mut report);
+        run_case(&device, &case, (Choice::Planner, false), &mut report)?;
     }
     say!("{}", report.table());
     report.print_summary();

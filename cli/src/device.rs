@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
-use wgnorm::verify::{self, Case, Outcome};
+use wgnorm::verify::{self, Arrangement, Case, Outcome};
 use wgnorm::{AdapterOptions, Context, Variant, wgpu};
 
 use crate::cpu;
@@ -110,6 +110,17 @@ impl Device {
         }
     }
 
+    /// What `case` is in an arrangement, and on which device; `None` if there is no such thing.
+    pub fn arranged(&self, case: &Case, arrangement: Arrangement) -> Result<Option<(Case, Self)>, wgnorm::Error> {
+        let Some(arranged) = arrangement.of(case) else {
+            return Ok(None);
+        };
+        Ok(match self {
+            Self::Cpu => (arrangement == Arrangement::Plain).then_some((arranged, Self::Cpu)),
+            Self::Gpu(context) => (arrangement.context(context, case)?).map(|context| (arranged, Self::Gpu(context))),
+        })
+    }
+
     /// The variants that can run `operation`; one unnamed way where there is no choice.
     pub fn candidates(&self, operation: &Operation) -> Result<Vec<Option<Variant>>, wgnorm::Error> {
         let found = match self {
@@ -124,10 +135,15 @@ impl Device {
     }
 
     /// Runs a case twice with its outputs poisoned differently. `None` leaves the variant to the planner.
-    pub fn run(&self, case: &Case, variant: Option<Variant>) -> Result<Outcome, wgnorm::Error> {
+    pub fn run(
+        &self,
+        case: &Case,
+        variant: Option<Variant>,
+        arrangement: Arrangement,
+    ) -> Result<Outcome, wgnorm::Error> {
         match self {
             Self::Cpu => cpu::run_poisoned(case),
-            Self::Gpu(context) => pollster::block_on(verify::run(context, case, variant)),
+            Self::Gpu(context) => pollster::block_on(verify::run_arranged(context, case, variant, arrangement)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 use wgnorm::verify::{Case, Norm, Running, Tolerance, Update};
-use wgnorm::{Affine, Layout, Preset, RunningVariance};
+use wgnorm::{Affine, Layout, Preset, RunningVariance, ZeroNorm};
 
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -127,12 +127,8 @@ impl Golden {
     /// The case as the library runs it; `None` for operations that are not built yet.
     pub fn case(&self, tensors: &Tensors) -> Result<Option<Case>> {
         let norm = match self.op.as_str() {
-            "layer_norm" => Norm::Layer {
-                axis: self.index("axis")?,
-            },
-            "rms_norm" => Norm::Rms {
-                axis: self.index("axis")?,
-            },
+            "layer_norm" => Norm::layer(self.index("axis")?, self.shape("x")?.len()),
+            "rms_norm" => Norm::rms(self.index("axis")?, self.shape("x")?.len()),
             "batch_norm" => Norm::Batch(self.running("training")?),
             "instance_norm" => Norm::Instance(self.running("use_input_stats")?),
             "group_norm" => Norm::Group {
@@ -144,11 +140,25 @@ impl Golden {
                 },
             },
             "mean_variance_norm" => Norm::MeanVariance { axes: self.axes()? },
+            "lp_normalize" => Norm::Lp {
+                axes: vec![self.resolved(self.attribute("dim")?, "dim")?],
+                p: match self.attribute("p")?.as_str() {
+                    Some("inf") => f32::INFINITY,
+                    _ => self.number("p")? as f32,
+                },
+                zero: match self.text("zero_norm")? {
+                    rule if rule.contains("max(norm, eps)") => ZeroNorm::AtLeastEps,
+                    "output 0" => ZeroNorm::Zero,
+                    other => return Err(self.malformed(format!("zero_norm is {other:?}"))),
+                },
+            },
+            "local_response_norm" => self.local_response()?,
             _ => return Ok(None),
         };
         let eps = match norm {
-            Norm::MeanVariance { .. } => self.number("eps_on_std")?,
-            _ => self.number("eps")?,
+            Norm::MeanVariance { .. } => Some(self.number("eps_on_std")?),
+            Norm::LocalResponse { .. } => None,
+            _ => Some(self.number("eps")?),
         };
         let input = |name: &str| -> Option<Vec<f32>> {
             let values = tensors
@@ -166,16 +176,29 @@ impl Golden {
         }
         Ok(Some(Case {
             id: self.id.clone(),
+            preset: self.preset(&norm)?,
             norm,
             shape: self.shape("x")?.to_vec(),
             layout: Layout::ChannelsFirst,
-            preset: self.preset(),
-            eps: Some(eps as f32),
+            eps: eps.map(|eps| eps as f32),
             x: input("x").ok_or_else(|| self.malformed("x is no input"))?,
             weight: input("weight"),
             bias: input("bias"),
             running,
+            weight_axes: None,
+            input_strides: None,
+            output_strides: None,
         }))
+    }
+
+    fn local_response(&self) -> Result<Norm> {
+        let number = |name| self.number(name).map(|value| value as f32);
+        Ok(Norm::LocalResponse {
+            size: self.index("size")?,
+            alpha: number("alpha")?,
+            beta: number("beta")?,
+            k: number("k")?,
+        })
     }
 
     pub fn shape(&self, tensor: &str) -> Result<&[usize]> {
@@ -185,13 +208,22 @@ impl Golden {
             .shape)
     }
 
-    /// The momentum's convention decides where there is one; else the source.
-    fn preset(&self) -> Preset {
+    /// The momentum's convention decides where there is one, the window's where there is one; else the source.
+    fn preset(&self, norm: &Norm) -> Result<Preset> {
+        if let Norm::LocalResponse { size, .. } = norm {
+            let window = (self.index("window_left")?, self.index("window_right")?);
+            let (half, rest) = (size / 2, size.saturating_sub(1) / 2);
+            return match window {
+                _ if window == (half, rest) => Ok(Preset::PyTorch),
+                _ if window == (rest, half) => Ok(Preset::Onnx),
+                _ => Err(self.malformed(format!("a window of {window:?} is neither PyTorch's nor ONNX'"))),
+            };
+        }
         let convention = self.attributes.get("momentum_convention").and_then(Value::as_str);
-        match convention.unwrap_or(&self.source) {
+        Ok(match convention.unwrap_or(&self.source) {
             "onnx" => Preset::Onnx,
             _ => Preset::PyTorch,
-        }
+        })
     }
 
     /// Statistics of the input where `mode` says so, updating the running ones if they are an output.
@@ -246,14 +278,18 @@ impl Golden {
         index.ok_or_else(|| self.malformed(format!("{name} is not a non-negative integer")))
     }
 
-    fn axes(&self) -> Result<Vec<usize>> {
+    /// An axis of x, where negative ones count from the end.
+    fn resolved(&self, axis: &Value, name: &str) -> Result<usize> {
         let rank = self.shape("x")?.len() as i64;
-        let resolve = |axis: &Value| {
-            let axis = axis.as_i64()?;
-            usize::try_from(if axis < 0 { axis.checked_add(rank)? } else { axis }).ok()
-        };
-        let axes = self.attribute("axes")?.as_array();
-        let axes = axes.and_then(|axes| axes.iter().map(resolve).collect::<Option<Vec<_>>>());
-        axes.ok_or_else(|| self.malformed("axes is not a list of axes"))
+        let resolve = |axis: i64| usize::try_from(if axis < 0 { axis.checked_add(rank)? } else { axis }).ok();
+        let axis = axis.as_i64().and_then(resolve);
+        axis.ok_or_else(|| self.malformed(format!("{name} is not an axis of x, or a list of them")))
+    }
+
+    fn axes(&self) -> Result<Vec<usize>> {
+        match self.attribute("axes")? {
+            Value::Array(axes) => axes.iter().map(|axis| self.resolved(axis, "axes")).collect(),
+            other => Ok(vec![self.resolved(other, "axes")?]),
+        }
     }
 }

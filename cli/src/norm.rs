@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 use wgnorm::Layout;
-use wgnorm::spec::{Operation, Source};
+use wgnorm::spec::Operation;
 use wgnorm::verify::{self, Case, Norm, Outcome, TensorVerdict, Verdict};
 
 use crate::console::say;
@@ -188,9 +188,9 @@ fn create_statistics(target: &TensorPath, operation: &Operation) -> Result<Outpu
             "--statistics writes the tensors mean and rstd: a .safetensors file is needed, without :TENSOR",
         ));
     }
-    if operation.source == Source::Running {
+    if !operation.statistics {
         return Err(Failure::input(
-            "--statistics: none are taken when running statistics are given",
+            "--statistics: none are taken by lrn, and when running statistics are given",
         ));
     }
     Output::create(&target.path)
@@ -288,11 +288,15 @@ fn kept_shape(case: &Case) -> Vec<usize> {
     };
     let channels = channels.unwrap_or(1);
     let kept: Vec<usize> = match &case.norm {
-        Norm::Layer { axis } | Norm::Rms { axis } => shape[..*axis].to_vec(),
         Norm::Batch(_) => vec![channels],
         Norm::Instance(_) => vec![shape[0], channels],
         Norm::Group { groups, .. } => vec![shape[0], *groups],
-        Norm::ZScore { axes, .. } | Norm::MeanVariance { axes } => (shape.iter().enumerate())
+        Norm::LocalResponse { .. } => Vec::new(),
+        Norm::Layer { axes }
+        | Norm::Rms { axes }
+        | Norm::Lp { axes, .. }
+        | Norm::ZScore { axes, .. }
+        | Norm::MeanVariance { axes } => (shape.iter().enumerate())
             .filter(|(axis, _)| !axes.contains(axis))
             .map(|(_, extent)| *extent)
             .collect(),

@@ -4,10 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
 use wgnorm::verify::{Case, Norm, Running};
-use wgnorm::{
-    Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization, OneValue, Preset,
-    RmsNorm, Variant, ZScore,
-};
+use wgnorm::{Affine, Layout, Preset, Variant, ZeroNorm};
 
 use crate::failure::{Failure, Result};
 
@@ -16,9 +13,9 @@ const HELP_HEADING: &str = "Normalization";
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// Layer norm over the trailing axes from --axis on.
+    /// Layer norm over the trailing axes from --axis on, or over --axes.
     Layer,
-    /// Root mean square norm over the trailing axes from --axis on.
+    /// Root mean square norm over the trailing axes from --axis on, or over --axes.
     Rms,
     /// Batch norm per channel.
     Batch,
@@ -30,6 +27,10 @@ pub enum Op {
     Zscore,
     /// ONNX MeanVarianceNormalization over --axes (default 0,2,3); eps is added to the standard deviation.
     Mvn,
+    /// Lp (unit) normalization over --axes (default -1): x divided by its --p norm.
+    Lp,
+    /// Local response norm across --size neighbouring channels.
+    Lrn,
 }
 
 impl Op {
@@ -43,6 +44,8 @@ impl Op {
             Self::Group => "group_norm",
             Self::Zscore => "z_score",
             Self::Mvn => "mean_variance_norm",
+            Self::Lp => "lp_norm",
+            Self::Lrn => "local_response_norm",
         }
     }
 }
@@ -53,15 +56,43 @@ pub struct Settings {
     #[arg(long, help_heading = HELP_HEADING, value_name = "N", allow_negative_numbers = true)]
     pub axis: Option<isize>,
 
-    /// Normalized axes of zscore and mvn, such as 0,2. Negative axes count from the end.
+    /// Normalized axes of layer, rms, zscore, mvn and lp, such as 0,2. Negative axes count from the end.
     #[arg(long, help_heading = HELP_HEADING, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     pub axes: Vec<isize>,
+
+    /// Axes that index weight and bias, such as 1,3, where not the operation's own. Negative axes count from the end.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    pub weight_axes: Option<Vec<isize>>,
+
+    /// The power of lp: a number above 0, or inf for the largest magnitude. Default: 2.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "P")]
+    pub p: Option<f32>,
+
+    /// What becomes of a norm of 0 in lp: the divisor is eps, or y is 0; the preset's rule when not given.
+    #[arg(long, help_heading = HELP_HEADING, value_enum)]
+    pub zero_norm: Option<ZeroName>,
+
+    /// Channels of the window of lrn.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "N")]
+    pub size: Option<usize>,
+
+    /// What lrn multiplies the mean square of the window by. Default: 0.0001.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "A", allow_negative_numbers = true)]
+    pub alpha: Option<f32>,
+
+    /// The power of the divisor of lrn. Default: 0.75.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "B", allow_negative_numbers = true)]
+    pub beta: Option<f32>,
+
+    /// What lrn adds to the scaled mean square. Default: 1.
+    #[arg(long, help_heading = HELP_HEADING, value_name = "K", allow_negative_numbers = true)]
+    pub k: Option<f32>,
 
     /// Number of groups of the group norm; must divide the channels.
     #[arg(long, help_heading = HELP_HEADING, value_name = "G")]
     pub groups: Option<usize>,
 
-    /// Where the channels of batch, instance and group norm lie: nchw is axis 1 of N×C×…, nhwc the last of N×…×C, for
+    /// Where the channels of batch, instance, group and local response norm lie: nchw is axis 1 of N×C×…, nhwc the last of N×…×C, for
     /// any number of spatial axes.
     #[arg(long, help_heading = HELP_HEADING, value_enum)]
     pub layout: Option<LayoutName>,
@@ -107,6 +138,12 @@ pub enum AffineName {
     Group,
 }
 
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZeroName {
+    Eps,
+    Zero,
+}
+
 /// The float tensors that a normalization takes beside x.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
@@ -139,29 +176,12 @@ impl Settings {
 
     /// The operation on a tensor of `shape`, for planning: with neither weight nor bias nor saved statistics.
     pub fn operation(&self, op: Op, shape: &[usize]) -> Result<Operation> {
-        /// What every builder takes from the settings.
-        macro_rules! build {
-            ($builder:expr) => {{
-                let builder = $builder.preset(self.preset()).weight(false).bias(false);
-                let builder = builder.variant(self.variant);
-                match self.eps {
-                    Some(eps) => builder.eps(eps),
-                    None => builder,
-                }
-                .operation()
-            }};
-        }
-        let signed = |axes: &[usize]| axes.iter().map(|&axis| axis as isize).collect::<Vec<_>>();
-        let layout = self.layout();
-        Ok(match self.norm(op, shape.len(), Running::default())? {
-            Norm::Layer { axis } => build!(LayerNorm::new(shape).axis(axis as isize)),
-            Norm::Rms { axis } => build!(RmsNorm::new(shape).axis(axis as isize)),
-            Norm::Batch(_) => build!(BatchNorm::new(shape).layout(layout).one_value(OneValue::Allow)),
-            Norm::Instance(_) => build!(InstanceNorm::new(shape).layout(layout).one_value(OneValue::Allow)),
-            Norm::Group { groups, affine } => build!(GroupNorm::new(shape, groups).layout(layout).affine(affine)),
-            Norm::ZScore { axes, ddof } => build!(ZScore::new(shape, &signed(&axes)).ddof(ddof)),
-            Norm::MeanVariance { axes } => build!(MeanVarianceNorm::new(shape, &signed(&axes))),
-        }?)
+        let case = self.case(op, shape, Vec::new(), Parameters::default())?;
+        Ok(Operation {
+            statistics: false,
+            variant: self.variant,
+            ..case.described()?
+        })
     }
 
     /// The case that `op` and these settings make of a tensor.
@@ -185,6 +205,16 @@ impl Settings {
             weight: parameters.weight,
             bias: parameters.bias,
             running: parameters.running,
+            weight_axes: match &self.weight_axes {
+                Some(axes) => Some(
+                    axes.iter()
+                        .map(|&axis| resolve(axis, shape.len()))
+                        .collect::<Result<_>>()?,
+                ),
+                None => None,
+            },
+            input_strides: None,
+            output_strides: None,
         })
     }
 
@@ -192,10 +222,10 @@ impl Settings {
         self.refuse_foreign(op)?;
         Ok(match op {
             Op::Layer => Norm::Layer {
-                axis: resolve(self.axis.unwrap_or(-1), rank)?,
+                axes: self.normalized(rank)?,
             },
             Op::Rms => Norm::Rms {
-                axis: resolve(self.axis.unwrap_or(-1), rank)?,
+                axes: self.normalized(rank)?,
             },
             Op::Batch => Norm::Batch(running),
             Op::Instance => Norm::Instance(running),
@@ -213,7 +243,32 @@ impl Settings {
             Op::Mvn => Norm::MeanVariance {
                 axes: self.axes_or(&[0, 2, 3], rank)?,
             },
+            Op::Lp => Norm::Lp {
+                axes: self.axes_or(&[-1], rank)?,
+                p: self.p.unwrap_or(2.0),
+                zero: match (self.zero_norm, self.preset()) {
+                    (Some(ZeroName::Zero), _) | (None, Preset::Onnx) => ZeroNorm::Zero,
+                    (Some(ZeroName::Eps), _) | (None, _) => ZeroNorm::AtLeastEps,
+                },
+            },
+            Op::Lrn => Norm::LocalResponse {
+                size: self
+                    .size
+                    .ok_or_else(|| Failure::input("local response norm needs --size"))?,
+                alpha: self.alpha.unwrap_or(1e-4),
+                beta: self.beta.unwrap_or(0.75),
+                k: self.k.unwrap_or(1.0),
+            },
         })
+    }
+
+    /// The axes from --axis on, or those of --axes.
+    fn normalized(&self, rank: usize) -> Result<Vec<usize>> {
+        match (self.axis, self.axes.is_empty()) {
+            (Some(_), false) => Err(Failure::input("--axis and --axes exclude each other")),
+            (_, false) => self.axes_or(&[], rank),
+            (axis, true) => Ok((resolve(axis.unwrap_or(-1), rank)?..rank).collect()),
+        }
     }
 
     fn axes_or(&self, default: &[isize], rank: usize) -> Result<Vec<usize>> {
@@ -223,10 +278,16 @@ impl Settings {
 
     /// A setting that the operation would ignore is a mistake of the caller.
     fn refuse_foreign(&self, op: Op) -> Result<()> {
-        let channels = matches!(op, Op::Batch | Op::Instance | Op::Group);
+        let channels = matches!(op, Op::Batch | Op::Instance | Op::Group | Op::Lrn);
         let given = [
             ("--axis", self.axis.is_some(), matches!(op, Op::Layer | Op::Rms)),
-            ("--axes", !self.axes.is_empty(), matches!(op, Op::Zscore | Op::Mvn)),
+            ("--axes", !self.axes.is_empty(), !channels),
+            ("--p", self.p.is_some(), op == Op::Lp),
+            ("--zero-norm", self.zero_norm.is_some(), op == Op::Lp),
+            ("--size", self.size.is_some(), op == Op::Lrn),
+            ("--alpha", self.alpha.is_some(), op == Op::Lrn),
+            ("--beta", self.beta.is_some(), op == Op::Lrn),
+            ("--k", self.k.is_some(), op == Op::Lrn),
             ("--groups", self.groups.is_some(), op == Op::Group),
             ("--affine", self.affine.is_some(), op == Op::Group),
             ("--layout", self.layout.is_some(), channels),

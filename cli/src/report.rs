@@ -35,6 +35,9 @@ pub struct CaseReport {
     pub status: Status,
     pub reason: Option<String>,
     pub variant: Option<&'static str>,
+    /// How the tensors were held, where not plainly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrangement: Option<&'static str>,
     pub dispatches: usize,
     pub tensors: Map<String, serde_json::Value>,
     /// For the table.
@@ -92,7 +95,11 @@ impl Report {
     pub fn print_summary(&self) {
         for case in self.cases.iter().filter(|case| case.status == Status::Failed) {
             let reason = case.reason.as_deref().unwrap_or("outside the tolerance");
-            say!("FAILED {} {}: {reason}", case.id, case.variant.unwrap_or(""));
+            let how = [case.variant, case.arrangement]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
+            say!("FAILED {} {}: {reason}", case.id, how.join(" "));
         }
         say!(
             "{} passed, {} failed, {} partial, {} skipped on {}",
@@ -164,6 +171,7 @@ impl CaseReport {
             status: Status::Passed,
             reason: None,
             variant: None,
+            arrangement: None,
             dispatches: 0,
             tensors: Map::new(),
             errors: Errors::default(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
-use wgnorm::verify::{self, Case, Outcome, Scale};
+use wgnorm::verify::{self, Arrangement, Case, Outcome, Scale};
 use wgnorm::{Variant, spec::Operation};
 
 use crate::conformance;
@@ -28,6 +28,11 @@ pub struct VerifyArgs {
     /// Kernel variant to run, or `all` candidates. Default: all; with --cases, the planner's choice.
     #[arg(long, value_name = "NAME|all", value_parser = variant_names())]
     variant: Option<String>,
+
+    /// Runs every case in every arrangement it allows too: channels last, permuted and strided in memory, in place, at odd
+    /// elements of one buffer, in pieces of small bindings.
+    #[arg(long)]
+    pub matrix: bool,
 
     /// Runs the conformance cases of this directory (manifest.json and .safetensors files) instead.
     #[arg(long, value_name = "DIR")]
@@ -71,6 +76,60 @@ impl Choice {
     }
 }
 
+/// Runs a case in every way asked for, reporting what cannot be run; `done` reports what was.
+pub fn run_all(
+    device: &Device,
+    case: &Case,
+    (choice, matrix): (Choice, bool),
+    report: &mut Report,
+    entry: impl Fn() -> CaseReport,
+    mut done: impl FnMut(CaseReport, &Outcome) -> Result<CaseReport>,
+) -> Result<()> {
+    for arrangement in Arrangement::ALL {
+        if arrangement != Arrangement::Plain && !matrix {
+            continue;
+        }
+        let entry = || CaseReport {
+            arrangement: (arrangement != Arrangement::Plain).then(|| arrangement.name()),
+            ..entry()
+        };
+        let variants = || -> Result<_, wgnorm::Error> {
+            match device.arranged(case, arrangement)? {
+                Some((arranged, device)) => Ok(Some(choice.variants(&device, &arranged.operation()?)?)),
+                None => Ok(None),
+            }
+        };
+        let variants = match variants() {
+            Ok(Some(variants)) => variants,
+            Ok(None) => continue,
+            Err(error) => {
+                let mut entry = entry();
+                record_error(&mut entry, &error);
+                report.push(entry);
+                continue;
+            }
+        };
+        if variants.is_empty() {
+            let mut entry = entry();
+            entry.skip("the variant cannot run this case");
+            report.push(entry);
+        }
+        for variant in variants {
+            let mut entry = entry();
+            entry.variant = variant.map(Variant::name);
+            match device.run(case, variant, arrangement) {
+                Ok(outcome) => {
+                    record_run(&mut entry, device, case, &outcome);
+                    entry = done(entry, &outcome)?;
+                }
+                Err(error) => record_error(&mut entry, &error),
+            }
+            report.push(entry);
+        }
+    }
+    Ok(())
+}
+
 impl VerifyArgs {
     pub fn choice(&self) -> Result<Choice> {
         Ok(match self.variant.as_deref() {
@@ -87,6 +146,9 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
     if matches!(choice, Choice::One(_)) && device.is_cpu() {
         return Err(Failure::input("--variant has no meaning for --device cpu"));
     }
+    if args.matrix && device.is_cpu() {
+        return Err(Failure::input("--matrix has no meaning for --device cpu"));
+    }
     let device = device.open()?;
     let report = match &args.cases {
         Some(directory) => conformance::run(args, directory, choice, &device, json.as_ref())?,
@@ -98,7 +160,7 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
             };
             let mut report = Report::new(device.describe());
             for case in progress(verify::cases(scale), |case| case.id.clone()) {
-                run_case(&device, &case, choice, &mut report);
+                run_case(&device, &case, (choice, args.matrix), &mut report)?;
             }
             report
         }
@@ -121,38 +183,16 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
     Ok(())
 }
 
-/// Runs a built-in case with every chosen variant.
-pub fn run_case(device: &Device, case: &Case, choice: Choice, report: &mut Report) {
-    let op = case.name();
-    let variants = case
-        .operation()
-        .and_then(|operation| choice.variants(device, &operation));
-    let variants = match variants {
-        Ok(variants) => variants,
-        Err(error) => {
-            let mut entry = CaseReport::new(&case.id, op);
-            record_error(&mut entry, &error);
-            return report.push(entry);
-        }
-    };
-    if variants.is_empty() {
-        let mut entry = CaseReport::new(&case.id, op);
-        entry.skip("the variant cannot run this case");
-        return report.push(entry);
-    }
-    for variant in variants {
-        let mut entry = CaseReport::new(&case.id, op);
-        entry.variant = variant.map(Variant::name);
-        match device.run(case, variant) {
-            Ok(outcome) => record_verdict(&mut entry, device, case, &outcome),
-            Err(error) => record_error(&mut entry, &error),
-        }
-        report.push(entry);
-    }
+/// Runs a built-in case in every way asked for.
+pub fn run_case(device: &Device, case: &Case, how: (Choice, bool), report: &mut Report) -> Result<()> {
+    let entry = || CaseReport::new(&case.id, case.name());
+    run_all(device, case, how, report, entry, |mut entry, outcome| {
+        record_verdict(&mut entry, case, outcome);
+        Ok(entry)
+    })
 }
 
-fn record_verdict(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
-    record_run(entry, device, case, outcome);
+fn record_verdict(entry: &mut CaseReport, case: &Case, outcome: &Outcome) {
     let verdict = verify::judge(case, outcome);
     for tensor in &verdict.tensors {
         entry.compared(tensor.name, &tensor.comparison, &tensor.tolerance);
@@ -163,11 +203,17 @@ fn record_verdict(entry: &mut CaseReport, device: &Device, case: &Case, outcome:
 }
 
 /// Notes what ran, and what is wrong whatever the values are.
-pub fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
+fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
     entry.variant = Some(device.variant_name(outcome.variant));
     entry.dispatches = outcome.dispatches;
     if !outcome.bits_stable {
         entry.fail("results depend on what the outputs or the workspace held before");
+    }
+    if outcome.stray_writes > 0 {
+        entry.fail(format!(
+            "{} words beside the outputs were changed",
+            outcome.stray_writes
+        ));
     }
     if outcome.dispatches == 0 && !case.x.is_empty() {
         entry.fail("nothing was dispatched");
@@ -175,7 +221,7 @@ pub fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, outcome:
 }
 
 /// What the device is too small for is skipped; any other error is a failure.
-pub fn record_error(entry: &mut CaseReport, error: &wgnorm::Error) {
+fn record_error(entry: &mut CaseReport, error: &wgnorm::Error) {
     if error.is_device_limitation() {
         entry.skip(error.to_string());
     } else {

@@ -97,7 +97,7 @@ impl Workload {
             (None, running)
         };
         let parameters = Parameters {
-            weight: (!matches!(self.op, Op::Zscore | Op::Mvn)).then(|| data.take(affine)),
+            weight: (!matches!(self.op, Op::Zscore | Op::Mvn | Op::Lp | Op::Lrn)).then(|| data.take(affine)),
             bias: matches!(self.op, Op::Layer | Op::Batch | Op::Group | Op::Instance).then(|| data.take(affine)),
             running: given,
         };
@@ -115,7 +115,7 @@ impl Workload {
     /// `"rows"`, `"nc*"` or `"n*c"`.
     pub fn layout(&self) -> &'static str {
         match (self.op, self.settings.layout()) {
-            (Op::Layer | Op::Rms | Op::Zscore | Op::Mvn, _) => "rows",
+            (Op::Layer | Op::Rms | Op::Zscore | Op::Mvn | Op::Lp, _) => "rows",
             (_, Layout::ChannelsFirst) => "nc*",
             (_, Layout::ChannelsLast) => "n*c",
         }

@@ -7,7 +7,7 @@ use super::walk::{Walk, runs};
 use crate::spec::Operation;
 
 /// Elements that a task maps.
-const SPAN: usize = 1 << 14;
+pub(super) const SPAN: usize = 1 << 14;
 
 /// Weight and bias as the loops read them: always both, an absent one filled in.
 pub(super) struct Parameters<'a> {
@@ -27,6 +27,11 @@ impl<'a> Parameters<'a> {
             weight: or(weight, 1.0),
             bias: or(bias, 0.0),
         }
+    }
+
+    /// What weight and bias at `index` make of a normalized value.
+    pub fn map(&self, value: f64, index: usize) -> f32 {
+        affine(value, self.weight[index], self.bias[index])
     }
 }
 
@@ -74,5 +79,9 @@ pub(super) fn apply(
 }
 
 fn normalize(x: f32, segment: &Statistics, weight: f32, bias: f32) -> f32 {
-    ((f64::from(x) - segment.mean) * segment.rstd * f64::from(weight) + f64::from(bias)) as f32
+    affine((f64::from(x) - segment.mean) * segment.rstd, weight, bias)
+}
+
+fn affine(value: f64, weight: f32, bias: f32) -> f32 {
+    (value * f64::from(weight) + f64::from(bias)) as f32
 }

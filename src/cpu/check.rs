@@ -1,19 +1,23 @@
+use std::ops::RangeInclusive;
+
 use super::Args;
+use super::view::Views;
 use super::walk::Walk;
 use crate::error::{Result, bail};
-use crate::spec::{Operation, Source, Stage};
+use crate::geometry;
+use crate::spec::{Operation, Source, Stage, Statistic};
 
 /// Checks everything that a caller passes against the operation.
-pub(super) fn arguments(operation: &Operation, walk: &Walk, x: &[f32], y: &[f32], args: &Args<'_>) -> Result<()> {
-    if operation.stage != Stage::Whole {
-        bail!(
-            Parameter,
-            "stage",
-            "is {:?}, the CPU path does whole operations only",
-            operation.stage
-        );
-    }
-    let (segments, elements) = (walk.segments(), walk.segments() * walk.length());
+pub(super) fn arguments(
+    operation: &Operation,
+    walk: &Walk,
+    views: &Views,
+    x: &[f32],
+    y: &[f32],
+    args: &Args<'_>,
+) -> Result<()> {
+    settings(operation)?;
+    let segments = walk.segments();
     let channels = match (operation.source, &operation.running) {
         (Source::Running, None) => Some(segments),
         (Source::Running, Some(_)) => bail!(Parameter, "running", "is updated from itself"),
@@ -31,26 +35,74 @@ pub(super) fn arguments(operation: &Operation, walk: &Walk, x: &[f32], y: &[f32]
         }
         (Source::Input, None) => None,
     };
-    let weight_len = operation.weight_len as usize;
-    slice("x", Some(x), Some(elements))?;
-    slice("y", Some(y), Some(elements))?;
-    slice("weight", args.weight, operation.weight.then_some(weight_len))?;
+    let exactly = |len: usize| len as u64..=len as u64;
+    let dense = exactly(walk.elements());
+    let strided = |span: u64| span..=u64::MAX;
+    let x_len = match views.x {
+        Some(_) => strided(geometry::span(&operation.axes, |axis| axis.x)),
+        None => dense.clone(),
+    };
+    let y_len = match views.y {
+        Some(_) => strided(geometry::span(&operation.axes, |axis| axis.y)),
+        None => dense,
+    };
+    let weight_len = exactly(operation.weight_len as usize);
+    slice("x", Some(x), Some(x_len))?;
+    slice("y", Some(y), Some(y_len))?;
+    slice("weight", args.weight, operation.weight.then_some(weight_len.clone()))?;
     slice("bias", args.bias, operation.bias.then_some(weight_len))?;
-    slice("running_mean", args.running_mean.as_deref(), channels)?;
-    slice("running_var", args.running_var.as_deref(), channels)?;
+    slice("running_mean", args.running_mean.as_deref(), channels.map(exactly))?;
+    slice("running_var", args.running_var.as_deref(), channels.map(exactly))?;
     slice(
         "statistics",
         args.statistics.as_deref(),
-        operation.statistics.then_some(segments),
+        operation.statistics.then_some(exactly(segments)),
     )
 }
 
-fn slice<T>(name: &'static str, given: Option<&[T]>, expected: Option<usize>) -> Result<()> {
-    match (given, expected) {
-        (Some(given), Some(expected)) if given.len() != expected => {
-            bail!(Size, name, "has {} elements, {expected} are needed", given.len())
+/// Checks what a builder would not have made, and what is not done here.
+fn settings(operation: &Operation) -> Result<()> {
+    if operation.stage != Stage::Whole {
+        bail!(
+            Parameter,
+            "stage",
+            "is {:?}, the CPU path does whole operations only",
+            operation.stage
+        );
+    }
+    let variance = match operation.statistic {
+        Statistic::MeanVariance | Statistic::MeanSquare => true,
+        Statistic::Norm { .. } => false,
+        Statistic::Window(_) => {
+            let reduced = operation.axes.iter().filter(|axis| axis.reduced).count();
+            if reduced != 1 {
+                bail!(Shape, "axes", "{reduced} are reduced, a window moves along one");
+            }
+            if operation.statistics {
+                bail!(Parameter, "statistics", "are asked for, but a window has none");
+            }
+            false
         }
-        (None, Some(expected)) => bail!(Argument, name, "is missing, {expected} elements are needed"),
+    };
+    if !variance && (operation.source == Source::Running || operation.running.is_some()) {
+        bail!(Parameter, "running", "{:?} has no variance", operation.statistic);
+    }
+    Ok(())
+}
+
+/// Checks that a slice is given if and only if it is `needed`, and has that many elements.
+fn slice<T>(name: &'static str, given: Option<&[T]>, needed: Option<RangeInclusive<u64>>) -> Result<()> {
+    match (given, needed) {
+        (Some(given), Some(needed)) if !needed.contains(&(given.len() as u64)) => {
+            bail!(
+                Size,
+                name,
+                "has {} elements, {} are needed",
+                given.len(),
+                needed.start()
+            )
+        }
+        (None, Some(needed)) => bail!(Argument, name, "is missing, {} elements are needed", needed.start()),
         (Some(_), None) => bail!(Argument, name, "is given, the operation takes none"),
         _ => Ok(()),
     }

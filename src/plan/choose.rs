@@ -3,8 +3,8 @@
 use super::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
-use crate::geometry::Geometry;
-use crate::spec::{Operation, Stage};
+use crate::geometry::{Axis, Geometry};
+use crate::spec::{Operation, Stage, Statistic};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 
 /// Loop iterations of an invocation that takes `units` units alone: statistics, at worst three passes more over
@@ -50,121 +50,120 @@ fn resident_lanes(units: u32, least: u32, most: u32, tuning: &Tuning) -> Option<
     (lanes <= most && units.div_ceil(lanes) <= limit).then_some(lanes)
 }
 
-/// The two geometries of an operation: for statistics alone, and with the weight if there is one.
+/// The two geometries of a box of a tensor: for statistics alone, and for all that writes y.
 pub(super) struct Geometries {
+    /// Of x alone.
     pub statistics: Geometry,
-    pub weighted: Geometry,
+    /// Of x, y, and the weight if there is one.
+    pub applied: Geometry,
     pub has_affine: bool,
 }
 
 impl Geometries {
-    pub fn new(operation: &Operation) -> Result<Self> {
-        let has_affine = operation.weight || operation.bias;
-        let statistics = Geometry::for_statistics(&operation.axes)?;
-        let weighted = if has_affine {
-            Geometry::new(&operation.axes)?
-        } else {
-            statistics.clone()
-        };
+    pub fn new(axes: &[Axis], has_affine: bool) -> Result<Self> {
+        let of_x: Vec<_> = axes.iter().map(|&axis| Axis { y: axis.x, ..axis }).collect();
         Ok(Self {
-            statistics,
-            weighted,
+            statistics: Geometry::for_statistics(&of_x)?,
+            applied: match has_affine {
+                true => Geometry::new(axes)?,
+                false => Geometry::for_statistics(axes)?,
+            },
             has_affine,
         })
     }
 
-    /// The walk of the kernels that take statistics and apply them at once.
+    /// The walk of the kernels that write y.
     pub fn whole(&self, traversal: Traversal, tuning: &Tuning, offsets: Offsets) -> Option<Layout> {
-        Layout::new(&self.weighted, traversal, tuning.widest_unit, self.has_affine, offsets)
+        Layout::new(&self.applied, traversal, tuning.widest_unit, self.has_affine, offsets)
     }
 }
 
-/// The variants that can run `operation`, the cheapest to compile first.
-pub fn candidates(
-    operation: &Operation,
-    traits: &DeviceTraits,
-    tuning: &Tuning,
-    offsets: Offsets,
-) -> Result<Vec<Variant>> {
-    let geometries = Geometries::new(operation)?;
-    let possible = |variant: &Variant| is_possible(*variant, operation, &geometries, traits, tuning, offsets);
-    Ok(Variant::ALL.into_iter().filter(possible).collect())
+/// What choosing looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Choice<'a> {
+    pub operation: &'a Operation,
+    pub geometries: &'a Geometries,
+    pub traits: &'a DeviceTraits,
+    pub tuning: &'a Tuning,
+    pub offsets: Offsets,
+    /// True if the box holds whole segments.
+    pub entire: bool,
 }
 
-fn is_possible(
-    variant: Variant,
-    operation: &Operation,
-    geometries: &Geometries,
-    traits: &DeviceTraits,
-    tuning: &Tuning,
-    offsets: Offsets,
-) -> bool {
-    let whole = operation.stage == Stage::Whole;
-    // Storage may be misaligned from bind to bind, so that what must fit has to fit in single elements.
-    let rows = || {
-        Layout::new(
-            &geometries.weighted,
-            Traversal::Rows,
-            tuning.widest_unit,
-            geometries.has_affine,
-            offsets,
-        )
-    };
-    match variant {
-        Variant::Lane => {
-            whole
-                && geometries
-                    .whole(Traversal::Rows, tuning, offsets)
-                    .is_some_and(|l| bounded(l.units))
-        }
-        Variant::Subgroup => whole && rows().is_some_and(|l| subgroup_lanes(l.units, traits, tuning).is_some()),
-        Variant::Workgroup => whole && rows().is_some_and(|l| workgroup_lanes(l.units, traits, tuning).is_some()),
-        Variant::Split => true,
-        Variant::Column => {
-            whole
-                && geometries
-                    .whole(Traversal::Columns, tuning, offsets)
-                    .is_some_and(|l| bounded(l.units.div_ceil(tuning.column_lanes)))
-        }
-        Variant::ColumnSplit => {
-            has_columns(&geometries.statistics)
-                || (run_as_columns(&geometries.statistics).is_some()
-                    && run_as_columns(&geometries.weighted).is_some()
-                    && geometries.statistics.run() <= MAX_PARTS)
-        }
+impl Choice<'_> {
+    /// The variants that can run, the cheapest to compile first.
+    pub fn candidates(&self) -> Vec<Variant> {
+        Variant::ALL
+            .into_iter()
+            .filter(|variant| self.is_possible(*variant))
+            .collect()
     }
-}
 
-/// The variant that `operation` insists on, or the tuning table's choice.
-pub fn choose(operation: &Operation, traits: &DeviceTraits, tuning: &Tuning, offsets: Offsets) -> Result<Variant> {
-    let geometries = Geometries::new(operation)?;
-    let possible = |variant: Variant| is_possible(variant, operation, &geometries, traits, tuning, offsets);
-    if let Some(variant) = operation.variant {
-        if !possible(variant) {
-            let names: Vec<_> = Variant::ALL
-                .into_iter()
-                .filter(|v| possible(*v))
-                .map(Variant::name)
-                .collect();
-            bail!(
-                Variant,
-                "variant",
-                "{variant} cannot run this geometry on this device, but {} can",
-                names.join(", ")
-            );
+    fn is_possible(&self, variant: Variant) -> bool {
+        let Self {
+            geometries,
+            traits,
+            tuning,
+            ..
+        } = *self;
+        let walk = |traversal| geometries.whole(traversal, tuning, self.offsets);
+        if matches!(self.operation.statistic, Statistic::Window(_)) {
+            return match variant {
+                Variant::Lane => true,
+                Variant::Column => has_columns(&geometries.applied),
+                _ => false,
+            };
         }
-        return Ok(variant);
+        let whole = self.operation.stage == Stage::Whole && self.entire;
+        let rows = |fits: &dyn Fn(u32) -> bool| whole && walk(Traversal::Rows).is_some_and(|layout| fits(layout.units));
+        match variant {
+            Variant::Lane => rows(&bounded),
+            Variant::Subgroup => rows(&|units| subgroup_lanes(units, traits, tuning).is_some()),
+            Variant::Workgroup => rows(&|units| workgroup_lanes(units, traits, tuning).is_some()),
+            Variant::Split => true,
+            Variant::Column => {
+                whole
+                    && walk(Traversal::Columns)
+                        .is_some_and(|layout| bounded(layout.units.div_ceil(tuning.column_lanes)))
+            }
+            Variant::ColumnSplit => {
+                has_columns(&geometries.statistics)
+                    || (run_as_columns(&geometries.statistics).is_some() && geometries.statistics.run() <= MAX_PARTS)
+            }
+        }
     }
-    let order = preferences(operation, &geometries, traits, tuning);
-    Ok(order
-        .into_iter()
-        .find(|variant| possible(*variant))
-        .unwrap_or(Variant::Split))
+
+    /// The variant that the operation insists on, or the tuning table's choice for `whole`, the geometry of the whole
+    /// tensor.
+    pub fn choose(&self, whole: &Geometry) -> Result<Variant> {
+        if let Some(variant) = self.operation.variant {
+            if !self.is_possible(variant) {
+                let names: Vec<_> = self.candidates().into_iter().map(Variant::name).collect();
+                bail!(
+                    Variant,
+                    "variant",
+                    "{variant} cannot run this geometry on this device, but {} can",
+                    names.join(", ")
+                );
+            }
+            return Ok(variant);
+        }
+        if matches!(self.operation.statistic, Statistic::Window(_)) {
+            return Ok(match has_columns(&self.geometries.applied) {
+                true => Variant::Column,
+                false => Variant::Lane,
+            });
+        }
+        let order = preferences(self.operation, whole, self.traits, self.tuning);
+        Ok(order
+            .into_iter()
+            .find(|variant| self.is_possible(*variant))
+            .unwrap_or(Variant::Split))
+    }
 }
 
 /// The variants from the one that should run to the ones that will do.
-fn preferences(operation: &Operation, geometries: &Geometries, traits: &DeviceTraits, tuning: &Tuning) -> Vec<Variant> {
-    let geometry = &geometries.weighted;
+fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits, tuning: &Tuning) -> Vec<Variant> {
     // Batch invariance: choose as for very many segments, whatever their number.
     let segments = if operation.batch_invariant {
         u32::MAX

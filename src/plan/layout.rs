@@ -1,6 +1,6 @@
 //! Geometry to units: how the kernels of one dispatch walk over segments.
 
-use crate::geometry::{Digit, Geometry, MAX_DIGITS};
+use crate::geometry::{Digit, Geometry};
 use crate::shader::{Header, ParamDigit, Parameters, Params, Unit};
 
 /// Along which direction neighbouring elements of a unit lie.
@@ -12,8 +12,8 @@ pub enum Traversal {
     Columns,
 }
 
-/// What of a binding decides the unit: elements before the tensor in its binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// What of a binding decides the unit: elements before the tensor, or a piece of it, in its binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offsets {
     /// Elements before x.
     pub x: u32,
@@ -35,7 +35,9 @@ pub struct Layout {
     pub units: u32,
     run_units: u32,
     step_x: u32,
+    step_y: u32,
     step_weight: u32,
+    own_y: bool,
     weight_in_unit: bool,
     weight_varies: bool,
     record_step: u32,
@@ -84,16 +86,19 @@ impl Layout {
         let across = inner_digit(geometry, traversal).copied().unwrap_or(none);
         let weight_in_unit = weighted && across.weight != 0;
         let weight_scale = if weight_in_unit { width } else { 1 };
+        // The digit along the unit steps by one unit, all others by whole numbers of them.
+        let in_units = |stride: u32, width: u32| (stride / width).max(u32::from(stride == 1));
         let scale = |digit: &Digit, extent: u32, record: u32| ParamDigit {
             extent,
-            // The digit along the unit steps by one unit, all others by whole numbers of them.
-            x: (digit.x / width).max(u32::from(digit.x == 1)),
+            x: in_units(digit.x, width),
+            y: in_units(digit.y, width),
             weight: if weighted {
-                (digit.weight / weight_scale).max(u32::from(digit.weight == 1))
+                in_units(digit.weight, weight_scale)
             } else {
                 0
             },
             record,
+            ..ParamDigit::default()
         };
         let mut kept: Vec<_> = geometry
             .kept
@@ -117,12 +122,16 @@ impl Layout {
         let outer = &geometry.reduced[..geometry.reduced.len().saturating_sub(1)];
         let step = scale(&run, run.extent, 0);
         let reduced: Vec<_> = outer.iter().rev().map(|d| scale(d, d.extent, 0)).collect();
+        let differs = |digit: &ParamDigit| digit.x != digit.y;
+        let own_y = differs(&step) || kept.iter().chain(&reduced).any(differs);
         Self {
             unit,
             groups,
             units,
             run_units,
             step_x: step.x,
+            step_y: step.y,
+            own_y,
             step_weight: step.weight,
             weight_in_unit,
             weight_varies: step.weight != 0 || reduced.iter().any(|d| d.weight != 0),
@@ -149,6 +158,7 @@ impl Layout {
         header.kept = self.kept.len() as u32;
         header.reduced = self.reduced.len() as u32;
         header.runs = !self.reduced.is_empty();
+        header.own_y = self.own_y;
         header.parameters = if self.weight_in_unit {
             Parameters::Unit
         } else {
@@ -160,10 +170,7 @@ impl Layout {
 
     /// Sets what of the parameters follows from the layout.
     pub fn params(&self, params: &mut Params) {
-        for (to, from) in params.kept.iter_mut().zip(&self.kept) {
-            *to = *from;
-        }
-        for (to, from) in params.reduced.iter_mut().zip(&self.reduced) {
+        for (to, from) in params.digits.iter_mut().zip(self.kept.iter().chain(&self.reduced)) {
             *to = *from;
         }
         let width = self.unit.width();
@@ -172,9 +179,11 @@ impl Layout {
         params.units = self.units;
         params.run_units = self.run_units;
         params.step_x = self.step_x;
+        params.step_y = self.step_y;
         params.step_weight = self.step_weight;
         params.x_offset = self.offsets.x / width;
-        params.y_shift = (self.offsets.y / width).wrapping_sub(params.x_offset);
+        params.y_offset = self.offsets.y / width;
+        params.y_shift = params.y_offset.wrapping_sub(params.x_offset);
         params.weight_offset = self.offsets.weight / weight_width;
         params.bias_shift = (self.offsets.bias / weight_width).wrapping_sub(params.weight_offset);
     }
@@ -194,10 +203,10 @@ pub fn has_columns(geometry: &Geometry) -> bool {
 }
 
 /// The geometry with its innermost run counted among the kept digits, so that it can be traversed across: each of
-/// its columns is a part of a segment. None if there is no such run inside other segments, or too many digits.
+/// its columns is a part of a segment. None if there is no such run inside other segments.
 pub fn run_as_columns(geometry: &Geometry) -> Option<Geometry> {
     let run = geometry.run();
-    if !geometry.inner_reduced || run == geometry.length || geometry.kept.len() == MAX_DIGITS {
+    if !geometry.inner_reduced || run == geometry.length {
         return None;
     }
     let mut parts = geometry.clone();
@@ -206,7 +215,7 @@ pub fn run_as_columns(geometry: &Geometry) -> Option<Geometry> {
     parts.segments *= digit.extent;
     parts.length /= digit.extent;
     parts.inner_reduced = false;
-    (digit.x == 1).then_some(parts)
+    (digit.x == 1 && digit.y == 1).then_some(parts)
 }
 
 /// True if every index that the walk makes is a whole number of units.
@@ -231,7 +240,6 @@ fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, o
         };
     contiguous
         && (!rows || geometry.inner_reduced)
-        && (rows || across.record <= 1)
         && others().all(|d| whole(d.x) && whole(d.y))
         && whole(offsets.x)
         && whole(offsets.y)

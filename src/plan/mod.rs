@@ -5,25 +5,38 @@
 
 mod choose;
 mod layout;
+mod needs;
+mod pieces;
 mod steps;
 
-pub use choose::{candidates, choose};
-pub use layout::Offsets;
-pub(crate) use steps::{MOMENTS_BYTES, RECORD_BYTES};
+pub(crate) use needs::{Need, needs};
+pub use steps::candidates;
 
 use std::fmt;
 
 use crate::DeviceTraits;
 use crate::error::Result;
-use crate::shader::{Binding, Header, Kernel, Params, Slot};
+use crate::shader::{Binding, Header, Kernel, Params};
 use crate::spec::Operation;
 use crate::tuning::{Tuning, Variant};
+
+/// Bytes of one segment's moments and record.
+pub(crate) const MOMENTS_BYTES: u64 = 32;
+pub(crate) const RECORD_BYTES: u64 = 16;
 
 /// What a binding of a step refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operand {
-    /// A buffer that the caller names.
-    Caller(Role),
+    /// A range of a view that the caller names, in bytes.
+    Caller {
+        /// The view.
+        role: Role,
+        /// First byte, counted from the last multiple of the binding alignment before the view: before that where x is
+        /// bound together with a y that lies before it.
+        start: i64,
+        /// Number of bytes.
+        size: u64,
+    },
     /// A range of the workspace, in bytes.
     Workspace {
         /// First byte.
@@ -59,6 +72,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// The largest alignment of a binding that a device asks for, in bytes.
+    pub(crate) const BLOCK: u32 = 256;
+
     /// All roles.
     pub const ALL: [Self; 10] = [
         Self::X,
@@ -90,24 +106,45 @@ impl Role {
     }
 }
 
-/// What only binding can tell, and pipelines depend on: offsets, and which roles share a buffer.
+/// A set of roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Roles(u16);
+
+impl Roles {
+    /// Adds a role.
+    pub fn insert(&mut self, role: Role) {
+        self.0 |= 1 << role as u16;
+    }
+
+    /// True if the role is in the set.
+    pub fn contains(self, role: Role) -> bool {
+        self.0 & (1 << role as u16) != 0
+    }
+}
+
+/// What only binding can tell, and plans depend on: where views lie, and which of them share a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Facts {
-    /// Elements before each tensor in its binding.
-    pub offsets: Offsets,
-    /// y is bound together with x.
-    pub output_in_x: bool,
-    /// For each role, by `Role as usize`, a number of its buffer; equal numbers mean the same buffer.
+    /// For each role, by `Role as usize`, elements (of 4 bytes) from the last multiple of the binding alignment to the
+    /// view.
+    pub offsets: [u32; Role::ALL.len()],
+    /// Elements from the first of x to the first of y, if they are views of one buffer.
+    pub apart: Option<i64>,
+    /// For each role, a number of its buffer; equal numbers mean the same buffer.
     pub buffers: [u8; Role::ALL.len()],
+    /// Views that no binding can hold, since they share a block with another one that is written, or begin at an odd
+    /// place: they go through the workspace.
+    pub staged: Roles,
 }
 
 impl Default for Facts {
     /// Every role in a buffer of its own, at its start.
     fn default() -> Self {
         Self {
-            offsets: Offsets::default(),
-            output_in_x: false,
+            offsets: [0; Role::ALL.len()],
+            apart: None,
             buffers: std::array::from_fn(|i| i as u8),
+            staged: Roles::default(),
         }
     }
 }
@@ -182,7 +219,10 @@ impl fmt::Display for Recipe {
             if header.lanes > 1 {
                 write!(f, ", {} lanes a segment", header.lanes)?;
             }
-            if !matches!(header.kernel, Kernel::Finish | Kernel::Given | Kernel::Running) {
+            if !matches!(
+                header.kernel,
+                Kernel::Finish | Kernel::Given | Kernel::Running | Kernel::Copy
+            ) {
                 write!(
                     f,
                     ", units of {:?}, {} units a segment in {} spans",
@@ -195,18 +235,4 @@ impl fmt::Display for Recipe {
         }
         Ok(())
     }
-}
-
-/// The operand of a slot where the caller provides it.
-pub(crate) fn caller(slot: Slot) -> Operand {
-    Operand::Caller(match slot {
-        Slot::X => Role::X,
-        Slot::Y => Role::Y,
-        Slot::Weight => Role::Weight,
-        Slot::Bias => Role::Bias,
-        Slot::Records => Role::Statistics,
-        Slot::Moments | Slot::Parts => Role::Moments,
-        Slot::RunningMean => Role::RunningMean,
-        Slot::RunningVar => Role::RunningVar,
-    })
 }

@@ -258,7 +258,7 @@ mod tests {
         };
         assert_eq!(
             grouped(1),
-            crate::reference::layer_norm(&x, &[2, 4, 3], 1, None, None, 1e-5)
+            crate::reference::layer_norm(&x, &[2, 4, 3], &[1, 2], &[1, 2], None, None, 1e-5)
         );
         assert_eq!(
             grouped(4),

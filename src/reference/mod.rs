@@ -4,22 +4,29 @@
 //! (the mean; then the mean of the squared deviations from it), and its elements are mapped one by one. Nothing
 //! here is shared with the kernels or with [`geometry`](crate::geometry), so that an error in those cannot hide.
 //! There is no handling of special values: an infinity, a NaN or a division by zero comes out as IEEE 754 has it,
-//! and the statistics of an empty segment are NaN.
+//! and the statistics of an empty segment are NaN, but for its norm, which is 0.
 //!
 //! # Panics
-//! Every function panics if the length of a slice does not fit the shape, if an axis is out of range, or if the
-//! groups do not divide the channels: an oracle has no answer to a question that is not one. The operations
-//! themselves, from [`LayerNorm`](crate::LayerNorm) to [`ZScore`](crate::ZScore), return errors instead.
+//! Every function panics if the length of a slice does not fit the shape, if an axis is out of range, if the
+//! groups do not divide the channels, or if p or the size of a window is not positive: an oracle has no answer to a
+//! question that is not one. The operations themselves, from [`LayerNorm`](crate::LayerNorm) to
+//! [`ZScore`](crate::ZScore), return errors instead.
 
 mod axes;
 mod channel;
 mod layer;
+mod lp;
 mod moments;
+#[cfg(test)]
+mod naive;
+mod response;
 mod running;
 
 pub use axes::{mean_variance_norm, z_score};
 pub use channel::{batch_norm, group_norm, instance_norm, with_statistics};
 pub use layer::{layer_norm, rms_norm};
+pub use lp::{ZeroNorm, lp_normalize};
+pub use response::local_response_norm;
 pub use running::{unbiased_variance, update_running};
 
 /// What a normalization makes of a tensor. The statistics have one value per segment, in row-major order of the
@@ -28,11 +35,12 @@ pub use running::{unbiased_variance, update_running};
 pub struct Output {
     /// The normalized tensor, in the memory order of x.
     pub y: Vec<f64>,
-    /// Means; 0 for the RMS norm.
+    /// Means; 0 for [`rms_norm`] and [`lp_normalize`].
     pub mean: Vec<f64>,
-    /// Variances, with divisor n - ddof (ddof is 0 but for [`z_score`]); mean squares for the RMS norm.
+    /// Variances, with divisor n - ddof (ddof is 0 but for [`z_score`]); mean squares for [`rms_norm`]; norms for
+    /// [`lp_normalize`].
     pub var: Vec<f64>,
-    /// What the centered elements were multiplied by.
+    /// What the centered elements were multiplied by; x itself for [`rms_norm`] and [`lp_normalize`].
     pub rstd: Vec<f64>,
 }
 

@@ -61,6 +61,7 @@ pub struct BatchNorm {
 pub(crate) struct ChannelNorm {
     pub shape: Vec<usize>,
     pub layout: Layout,
+    pub output_layout: Option<Layout>,
     pub source: Source,
     pub update: bool,
     pub momentum: Option<f32>,
@@ -73,6 +74,7 @@ impl ChannelNorm {
         Self {
             shape: shape.to_vec(),
             layout: Layout::ChannelsFirst,
+            output_layout: None,
             source: Source::Input,
             update: false,
             momentum: None,
@@ -83,8 +85,8 @@ impl ChannelNorm {
 
     /// The operation, with samples reduced (batch norm) or kept (instance norm).
     pub fn operation(&self, name: &'static str, common: &Common, eps: f32, reduce_samples: bool) -> Result<Operation> {
-        let channels = Channels::new(&self.shape, self.layout)?;
-        let mut samples = channels.extents[0];
+        let channels = Channels::new(&self.shape, self.layout, self.output_layout)?;
+        let mut samples = channels.samples();
         // Running statistics are per channel: the samples of an instance norm then share them.
         let reduce_samples = reduce_samples || self.source == Source::Running;
         if reduce_samples {
@@ -92,7 +94,7 @@ impl ChannelNorm {
         }
         let mut operation = Operation {
             source: self.source,
-            ..common.operation(name, channels.axes(reduce_samples)?, eps)?
+            ..common.operation(name, channels.tensor(reduce_samples), eps)?
         };
         if self.source == Source::Running {
             if self.update {
@@ -137,6 +139,12 @@ macro_rules! channel_settings {
             /// Where the channel axis lies; the shape is always in memory order.
             pub fn layout(mut self, layout: $crate::Layout) -> Self {
                 self.channels.layout = layout;
+                self
+            }
+
+            /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
+            pub fn output_layout(mut self, layout: $crate::Layout) -> Self {
+                self.channels.output_layout = Some(layout);
                 self
             }
 

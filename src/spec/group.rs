@@ -1,6 +1,5 @@
 use super::{Channels, Common, Layout, Normalization, Operation, common_settings};
 use crate::error::{Result, bail};
-use crate::geometry;
 
 /// What weight and bias of a group norm are indexed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,6 +47,7 @@ pub struct GroupNorm {
     shape: Vec<usize>,
     groups: usize,
     layout: Layout,
+    output_layout: Option<Layout>,
     affine: Affine,
     pub(crate) common: Common,
 }
@@ -61,6 +61,7 @@ impl GroupNorm {
             shape: shape.to_vec(),
             groups,
             layout: Layout::ChannelsFirst,
+            output_layout: None,
             affine: Affine::PerChannel,
             common: Common::new(true, true),
         }
@@ -69,6 +70,12 @@ impl GroupNorm {
     /// Where the channel axis lies; the shape is always in memory order.
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = layout;
+        self
+    }
+
+    /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
+    pub fn output_layout(mut self, layout: Layout) -> Self {
+        self.output_layout = Some(layout);
         self
     }
 
@@ -81,7 +88,7 @@ impl GroupNorm {
 
 impl Normalization for GroupNorm {
     fn operation(&self) -> Result<Operation> {
-        let channels = Channels::new(&self.shape, self.layout)?;
+        let channels = Channels::new(&self.shape, self.layout, self.output_layout)?;
         let groups = match u32::try_from(self.groups) {
             Ok(groups) if groups > 0 && channels.count().is_multiple_of(groups) => groups,
             _ => bail!(
@@ -92,18 +99,8 @@ impl Normalization for GroupNorm {
                 channels.count()
             ),
         };
-        let per_channel = self.affine == Affine::PerChannel;
-        let mut axes = Vec::with_capacity(channels.extents.len() + 1);
-        for (i, &extent) in channels.extents.iter().enumerate() {
-            if i == channels.axis {
-                axes.push((groups, false, true));
-                axes.push((extent / groups, true, per_channel));
-            } else {
-                axes.push((extent, i != 0, false));
-            }
-        }
-        let axes = geometry::dense_axes(&axes)?;
+        let tensor = channels.grouped(groups, self.affine == Affine::PerChannel);
         self.common
-            .operation("group_norm", axes, self.common.preset.sample_eps())
+            .operation("group_norm", tensor, self.common.preset.sample_eps())
     }
 }

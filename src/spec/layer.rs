@@ -1,4 +1,5 @@
-use super::{Common, Normalization, Operation, common_settings, trailing_axes};
+use super::axes::Tensor;
+use super::{Common, Normalization, Operation, common_settings};
 use crate::error::Result;
 
 /// Layer normalization over the trailing axes (Ba, Kiros and Hinton 2016; the semantics of `torch.nn.LayerNorm`
@@ -43,7 +44,7 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerNorm {
     shape: Vec<usize>,
-    axis: isize,
+    axes: Axes,
     pub(crate) common: Common,
 }
 
@@ -54,22 +55,50 @@ impl LayerNorm {
     pub fn new(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
-            axis: -1,
+            axes: Axes::From(-1),
             common: Common::new(true, true),
         }
     }
 
     /// The first normalized axis; all after it are normalized too. Negative axes count from the end.
     pub fn axis(mut self, axis: isize) -> Self {
-        self.axis = axis;
+        self.axes = Axes::From(axis);
         self
+    }
+
+    /// The normalized axes, any of them, each named once: the channels of N×C×H×W are `[1]`. Negative axes count from
+    /// the end. Weight and bias have the shape of those axes in increasing order, unless
+    /// [`weight_axes`](Self::weight_axes) says otherwise.
+    pub fn axes(mut self, axes: &[isize]) -> Self {
+        self.axes = Axes::These(axes.to_vec());
+        self
+    }
+}
+
+/// The normalized axes of a layer or RMS norm, which index the weight too.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Axes {
+    /// This one and all after it.
+    From(isize),
+    /// These.
+    These(Vec<isize>),
+}
+
+impl Axes {
+    pub fn tensor(&self, shape: &[usize]) -> Result<Tensor> {
+        let tensor = Tensor::new(shape)?;
+        let tensor = match self {
+            Self::From(first) => tensor.reduce_from(*first)?,
+            Self::These(axes) => tensor.reduce(axes)?,
+        };
+        Ok(tensor.weigh(true))
     }
 }
 
 impl Normalization for LayerNorm {
     fn operation(&self) -> Result<Operation> {
-        let axes = trailing_axes(&self.shape, self.axis)?;
+        let tensor = self.axes.tensor(&self.shape)?;
         self.common
-            .operation("layer_norm", axes, self.common.preset.sample_eps())
+            .operation("layer_norm", tensor, self.common.preset.sample_eps())
     }
 }

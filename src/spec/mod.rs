@@ -3,10 +3,13 @@
 //! Builders hold what the caller said; [`Normalization::operation`] checks it and turns it into axes and
 //! switches. A new operation is one file here and one row in the table of the crate's front page.
 
+mod axes;
 mod batch;
 mod group;
 mod instance;
 mod layer;
+mod local_response;
+mod lp;
 mod moments;
 mod preset;
 mod rms;
@@ -15,6 +18,8 @@ pub use batch::BatchNorm;
 pub use group::{Affine, GroupNorm};
 pub use instance::InstanceNorm;
 pub use layer::LayerNorm;
+pub use local_response::LocalResponseNorm;
+pub use lp::{LpNorm, ZeroNorm};
 pub use moments::{MeanVarianceNorm, ZScore};
 pub use preset::{OneValue, Preset, RunningVariance};
 pub use rms::RmsNorm;
@@ -22,6 +27,7 @@ pub use rms::RmsNorm;
 use crate::error::{Result, bail};
 use crate::geometry::{self, Axis};
 use crate::tuning::Variant;
+use axes::{Channels, Strides, Tensor};
 
 /// Where the channel axis of a tensor of shape N×C, N×C×L, N×C×H×W or N×C×D×H×W lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -52,12 +58,34 @@ impl DType {
 }
 
 /// What a segment is reduced to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
     /// Mean, and the mean of the squared deviations from it.
     MeanVariance,
     /// The mean of the squares; the center is 0.
     MeanSquare,
+    /// The p-norm, `sum(|x|^p)^(1/p)`, or the largest `|x|` where p is infinite; the center is 0.
+    Norm {
+        /// The power: above 0, or infinite.
+        p: f32,
+    },
+    /// Nothing: every element is divided by what its neighbours along the reduced axis make.
+    Window(Window),
+}
+
+/// The divisor of local response normalization: `(k + scale * sum(x^2 over the window))^beta`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Neighbours before an element.
+    pub left: u32,
+    /// Neighbours after it.
+    pub right: u32,
+    /// What the sum of the squares is multiplied by: alpha / size.
+    pub scale: f32,
+    /// What is added to it.
+    pub k: f32,
+    /// The power.
+    pub beta: f32,
 }
 
 /// Where the statistics of an operation come from.
@@ -78,6 +106,10 @@ pub enum EpsRule {
     OnDeviation,
     /// `1 / sqrt(var + eps)`, and 1 where var + eps is 0, so that a constant segment gives 0: z-score.
     ZeroIsOne,
+    /// `1 / max(norm, eps)`: `torch.nn.functional.normalize`.
+    AtLeast,
+    /// `1 / norm`, and 0 where the norm is 0: ONNX LpNormalization. There is no eps.
+    ZeroIsZero,
 }
 
 /// Which half of the work a plan does.
@@ -114,7 +146,7 @@ pub struct RunningUpdate {
 pub struct Operation {
     /// The operation's name: `"layer_norm"`.
     pub name: &'static str,
-    /// The axes of x in memory order, groups split off. Their extents are the shape; strides count elements.
+    /// The axes in the order of the shape, groups split off. Their extents are the shape; strides count elements.
     pub axes: Vec<Axis>,
     /// Elements of weight and of bias, whether or not there are any: the product of the axes that index them.
     pub weight_len: u32,
@@ -146,6 +178,19 @@ pub struct Operation {
     pub dtype: DType,
 }
 
+impl Operation {
+    /// Number of elements of x and of y.
+    pub(crate) fn elements(&self) -> Result<u32> {
+        geometry::product(self.axes.iter().map(|axis| axis.extent), "shape")
+    }
+
+    /// Number of segments.
+    pub(crate) fn segments(&self) -> Result<u32> {
+        let kept = self.axes.iter().filter(|axis| !axis.reduced);
+        geometry::product(kept.map(|axis| axis.extent), "shape")
+    }
+}
+
 /// A builder that can be turned into an [`Operation`].
 pub trait Normalization {
     /// Checks the builder's settings.
@@ -167,6 +212,8 @@ pub(crate) struct Common {
     pub batch_invariant: bool,
     pub variant: Option<Variant>,
     pub dtype: DType,
+    pub weight_axes: Option<Vec<isize>>,
+    pub strides: Strides,
 }
 
 impl Common {
@@ -180,11 +227,13 @@ impl Common {
             batch_invariant: false,
             variant: None,
             dtype: DType::F32,
+            weight_axes: None,
+            strides: Strides::default(),
         }
     }
 
-    /// The operation that these settings and `axes` make; the families change what they do differently.
-    pub fn operation(&self, name: &'static str, axes: Vec<Axis>, default_eps: f32) -> Result<Operation> {
+    /// The operation that these settings and a tensor make; the families change what they do differently.
+    pub fn operation(&self, name: &'static str, mut tensor: Tensor, default_eps: f32) -> Result<Operation> {
         let eps = self.eps.unwrap_or(default_eps);
         if !eps.is_finite() {
             bail!(Parameter, "eps", "is {eps}, a finite number is needed");
@@ -196,6 +245,10 @@ impl Common {
                 "is {eps}; only the PyTorch preset takes a negative one (NaN where var + eps is negative)"
             );
         }
+        if let Some(axes) = &self.weight_axes {
+            tensor.weigh_axes(axes)?;
+        }
+        let axes = tensor.axes(&self.strides)?;
         geometry::product(axes.iter().map(|axis| axis.extent), "shape")?;
         let weight_len = geometry::product(
             axes.iter().filter(|axis| axis.weight > 0).map(|axis| axis.extent),
@@ -273,6 +326,31 @@ macro_rules! common_settings {
                 self
             }
 
+            /// The axes of the shape that index weight and bias, which then have the shape of those axes in increasing
+            /// order: any of the reduced and kept ones (Keras' `axis` lists, Flax' `feature_axes`), none for a single
+            /// value. Negative ones count from the end. Not called, each operation has its own.
+            pub fn weight_axes(mut self, axes: &[isize]) -> Self {
+                self.common.weight_axes = Some(axes.to_vec());
+                self
+            }
+
+            /// The distance in x between neighbours along each axis of the shape, in elements, where x is not dense and
+            /// row-major: rows with a pitch, a slice of channels, Q within rows of QKV, axes permuted in memory, 0 for
+            /// an axis that is broadcast.
+            ///
+            /// Strides are planned, not bound, since they decide which kernels run.
+            pub fn input_strides(mut self, strides: &[usize]) -> Self {
+                self.common.strides.x = Some(strides.to_vec());
+                self
+            }
+
+            /// The distance in y between neighbours along each axis of the shape; y is dense and row-major when not
+            /// called, whatever x is. No two elements may share a place.
+            pub fn output_strides(mut self, strides: &[usize]) -> Self {
+                self.common.strides.y = Some(strides.to_vec());
+                self
+            }
+
             /// Storage type of x and y: [`DType::F32`](crate::DType::F32).
             pub fn dtype(mut self, dtype: $crate::DType) -> Self {
                 self.common.dtype = dtype;
@@ -283,85 +361,8 @@ macro_rules! common_settings {
 }
 pub(crate) use common_settings;
 
-/// A shape of N, C and spatial axes, in memory order, and which axis is the channel.
-pub(crate) struct Channels {
-    pub extents: Vec<u32>,
-    pub axis: usize,
-}
-
-impl Channels {
-    pub fn new(shape: &[usize], layout: Layout) -> Result<Self> {
-        if shape.len() < 2 {
-            bail!(
-                Shape,
-                "shape",
-                "rank {} has no channel axis, at least N and C are needed",
-                shape.len()
-            );
-        }
-        let extents = geometry::extents(shape, "shape")?;
-        let axis = match layout {
-            Layout::ChannelsFirst => 1,
-            Layout::ChannelsLast => extents.len() - 1,
-        };
-        Ok(Self { extents, axis })
-    }
-
-    pub fn count(&self) -> u32 {
-        self.extents[self.axis]
-    }
-
-    /// Axes with the samples reduced or kept, the channel kept and the spatial axes reduced.
-    pub fn axes(&self, reduce_samples: bool) -> Result<Vec<Axis>> {
-        let axes: Vec<_> = (self.extents.iter().enumerate())
-            .map(|(i, &extent)| match i {
-                i if i == self.axis => (extent, false, true),
-                0 => (extent, reduce_samples, false),
-                _ => (extent, true, false),
-            })
-            .collect();
-        geometry::dense_axes(&axes)
-    }
-}
-
-/// The axis that `axis` names among `rank`: negative ones count from the end.
-pub(crate) fn resolve_axis(axis: isize, rank: usize) -> Result<usize> {
-    let resolved = if axis < 0 { axis + rank as isize } else { axis };
-    if resolved < 0 || resolved as usize >= rank {
-        bail!(Shape, "axis", "{axis} is out of range for rank {rank}");
-    }
-    Ok(resolved as usize)
-}
-
-/// Axes reduced where `axes` names them, each once; none of them indexes a weight.
-pub(crate) fn reduced_axes(shape: &[usize], axes: &[isize], weighted: impl Fn(usize) -> bool) -> Result<Vec<Axis>> {
-    let extents = geometry::extents(shape, "shape")?;
-    let mut reduced = vec![false; extents.len()];
-    for &axis in axes {
-        let axis = resolve_axis(axis, extents.len())?;
-        if std::mem::replace(&mut reduced[axis], true) {
-            bail!(Shape, "axis", "{axis} is named twice");
-        }
-    }
-    let axes: Vec<_> = (extents.iter().zip(&reduced).enumerate())
-        .map(|(i, (&extent, &reduced))| (extent, reduced, weighted(i)))
-        .collect();
-    geometry::dense_axes(&axes)
-}
-
-/// Axes with everything from `first` on reduced and indexing the weight: layer norm and RMS norm.
-pub(crate) fn trailing_axes(shape: &[usize], first: isize) -> Result<Vec<Axis>> {
-    if shape.is_empty() {
-        bail!(Shape, "shape", "a scalar has no axis to normalize over");
-    }
-    let first = resolve_axis(first, shape.len())?;
-    let axes: Vec<isize> = (first as isize..shape.len() as isize).collect();
-    reduced_axes(shape, &axes, |axis| axis >= first)
-}
-
 /// An operation over `segments` segments of one value each, for kernels that only see their moments.
 pub(crate) fn reduce_nothing(name: &'static str, segments: usize) -> Result<Operation> {
-    let extents = geometry::extents(&[segments], "segments")?;
-    let axes = geometry::dense_axes(&[(extents[0], false, false)])?;
-    Common::new(false, false).operation(name, axes, 0.0)
+    geometry::extents(&[segments], "segments")?;
+    Common::new(false, false).operation(name, Tensor::new(&[segments])?, 0.0)
 }

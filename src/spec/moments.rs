@@ -1,4 +1,5 @@
-use super::{Common, EpsRule, Normalization, Operation, common_settings, reduced_axes};
+use super::axes::Tensor;
+use super::{Common, EpsRule, Normalization, Operation, common_settings};
 use crate::error::{Result, bail};
 
 /// Z-score (standardization) over any axes.
@@ -30,9 +31,8 @@ use crate::error::{Result, bail};
 /// ```
 ///
 /// # Errors
-/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a rank above 8, for an axis out of range or named
-/// twice, and where more than four kept or four reduced axes remain after neighbours are merged;
-/// [`Parameter`](crate::ErrorKind::Parameter) for a ddof above 1, and with
+/// At planning: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for a rank above 8, and for an axis out of range or named
+/// twice; [`Parameter`](crate::ErrorKind::Parameter) for a ddof above 1, and with
 /// [`Overflow`](crate::ErrorKind::Overflow) as for [`LayerNorm`](crate::LayerNorm).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZScore {
@@ -67,7 +67,9 @@ impl Normalization for ZScore {
         if self.ddof > 1 {
             bail!(Parameter, "ddof", "is {}, 0 or 1 is needed", self.ddof);
         }
-        let mut operation = kept_weight_operation(&self.common, "z_score", &self.shape, &self.axes, 0.0)?;
+        let mut operation = self
+            .common
+            .operation("z_score", weighed_by_kept(&self.shape, &self.axes)?, 0.0)?;
         operation.eps_rule = EpsRule::ZeroIsOne;
         operation.ddof = self.ddof;
         Ok(operation)
@@ -105,23 +107,15 @@ impl MeanVarianceNorm {
 
 impl Normalization for MeanVarianceNorm {
     fn operation(&self) -> Result<Operation> {
-        let mut operation = kept_weight_operation(&self.common, "mean_variance_norm", &self.shape, &self.axes, 1e-9)?;
+        let mut operation =
+            self.common
+                .operation("mean_variance_norm", weighed_by_kept(&self.shape, &self.axes)?, 1e-9)?;
         operation.eps_rule = EpsRule::OnDeviation;
         Ok(operation)
     }
 }
 
-/// An operation over `axes` whose weight, if any, is indexed by the kept axes.
-fn kept_weight_operation(
-    common: &Common,
-    name: &'static str,
-    shape: &[usize],
-    axes: &[isize],
-    eps: f32,
-) -> Result<Operation> {
-    let is_reduced = |axis: usize| {
-        axes.iter()
-            .any(|&a| a == axis as isize || a + shape.len() as isize == axis as isize)
-    };
-    common.operation(name, reduced_axes(shape, axes, |axis| !is_reduced(axis))?, eps)
+/// A tensor reduced over `axes` whose weight, if any, is indexed by the others.
+pub(super) fn weighed_by_kept(shape: &[usize], axes: &[isize]) -> Result<Tensor> {
+    Ok(Tensor::new(shape)?.reduce(axes)?.weigh(false))
 }

@@ -1,4 +1,5 @@
-use super::{Common, Normalization, Operation, Statistic, common_settings, trailing_axes};
+use super::layer::Axes;
+use super::{Common, Normalization, Operation, Statistic, common_settings};
 use crate::error::Result;
 
 /// Root mean square normalization over the trailing axes (Zhang and Sennrich 2019; the semantics of
@@ -31,7 +32,7 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RmsNorm {
     shape: Vec<usize>,
-    axis: isize,
+    axes: Axes,
     pub(crate) common: Common,
 }
 
@@ -42,24 +43,34 @@ impl RmsNorm {
     pub fn new(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
-            axis: -1,
+            axes: Axes::From(-1),
             common: Common::new(true, false),
         }
     }
 
     /// The first normalized axis; all after it are normalized too. Negative axes count from the end.
     pub fn axis(mut self, axis: isize) -> Self {
-        self.axis = axis;
+        self.axes = Axes::From(axis);
+        self
+    }
+
+    /// The normalized axes, any of them, each named once: the channels of N×C×H×W are `[1]`. Negative axes count from
+    /// the end. Weight and bias have the shape of those axes in increasing order, unless
+    /// [`weight_axes`](Self::weight_axes) says otherwise.
+    pub fn axes(mut self, axes: &[isize]) -> Self {
+        self.axes = Axes::These(axes.to_vec());
         self
     }
 }
 
 impl Normalization for RmsNorm {
     fn operation(&self) -> Result<Operation> {
-        let axes = trailing_axes(&self.shape, self.axis)?;
+        let tensor = self.axes.tensor(&self.shape)?;
         Ok(Operation {
             statistic: Statistic::MeanSquare,
-            ..self.common.operation("rms_norm", axes, self.common.preset.rms_eps())?
+            ..self
+                .common
+                .operation("rms_norm", tensor, self.common.preset.rms_eps())?
         })
     }
 }

@@ -3,8 +3,8 @@
 use crate::error::{Result, bail};
 use crate::spec::{Operation, Source};
 use crate::{
-    Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization, OneValue, Preset,
-    RmsNorm, RunningVariance, ZScore,
+    Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm, MeanVarianceNorm,
+    Normalization, OneValue, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
 };
 
 /// One normalization with all its inputs.
@@ -32,20 +32,26 @@ pub struct Case {
     pub bias: Option<Vec<f32>>,
     /// Running mean and variance before the call, one value per channel.
     pub running: Option<(Vec<f32>, Vec<f32>)>,
+    /// The axes that index weight and bias; the operation's own when `None`.
+    pub weight_axes: Option<Vec<usize>>,
+    /// How x lies in memory, as distances between neighbours along each axis; densely when `None`.
+    pub input_strides: Option<Vec<usize>>,
+    /// How y lies in memory; densely when `None`.
+    pub output_strides: Option<Vec<usize>>,
 }
 
 /// The operation of a [`Case`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Norm {
-    /// [`LayerNorm`] over `axis` and all axes after it.
+    /// [`LayerNorm`] over `axes`.
     Layer {
-        /// First normalized axis.
-        axis: usize,
+        /// Normalized axes.
+        axes: Vec<usize>,
     },
-    /// [`RmsNorm`] over `axis` and all axes after it.
+    /// [`RmsNorm`] over `axes`.
     Rms {
-        /// First normalized axis.
-        axis: usize,
+        /// Normalized axes.
+        axes: Vec<usize>,
     },
     /// [`BatchNorm`].
     Batch(Running),
@@ -69,6 +75,26 @@ pub enum Norm {
     MeanVariance {
         /// Reduced axes.
         axes: Vec<usize>,
+    },
+    /// [`LpNorm`] over `axes`.
+    Lp {
+        /// Normalized axes.
+        axes: Vec<usize>,
+        /// The power, or infinity.
+        p: f32,
+        /// What becomes of a norm of 0.
+        zero: ZeroNorm,
+    },
+    /// [`LocalResponseNorm`]; which way its window leans is the preset's.
+    LocalResponse {
+        /// Channels of the window.
+        size: usize,
+        /// What the mean square is multiplied by.
+        alpha: f32,
+        /// The power of the divisor.
+        beta: f32,
+        /// What is added to the mean square.
+        k: f32,
     },
 }
 
@@ -99,24 +125,70 @@ impl Norm {
         }
     }
 
+    /// Layer norm over `axis` and all axes after it, of a tensor of rank `rank`.
+    pub fn layer(axis: usize, rank: usize) -> Self {
+        Self::Layer {
+            axes: (axis..rank).collect(),
+        }
+    }
+
+    /// RMS norm over `axis` and all axes after it, of a tensor of rank `rank`.
+    pub fn rms(axis: usize, rank: usize) -> Self {
+        Self::Rms {
+            axes: (axis..rank).collect(),
+        }
+    }
+
     /// True if y is computed with running statistics, so that the call takes none of its own.
     pub fn uses_running(&self) -> bool {
         self.running().is_some_and(|running| running.use_running)
+    }
+
+    /// True if the call takes statistics of x.
+    pub fn takes_statistics(&self) -> bool {
+        !self.uses_running() && !matches!(self, Self::LocalResponse { .. })
+    }
+
+    /// True if y may overwrite x: if an element of y depends on no other than through its segment's statistics.
+    pub(super) fn may_be_in_place(&self) -> bool {
+        !matches!(self, Self::LocalResponse { .. })
+    }
+
+    /// True if y without weight and bias is x times a factor, so that its error is relative.
+    pub(super) fn is_product(&self) -> bool {
+        matches!(self, Self::Lp { .. } | Self::LocalResponse { .. })
+    }
+
+    /// True if the operation has a channel axis, and with it a [`Layout`].
+    pub fn has_channels(&self) -> bool {
+        matches!(
+            self,
+            Self::Batch(_) | Self::Instance(_) | Self::Group { .. } | Self::LocalResponse { .. }
+        )
     }
 }
 
 /// The settings that every builder has, from a case.
 macro_rules! with_common {
     ($builder:expr, $case:expr) => {{
-        let builder = $builder
+        let mut builder = $builder
             .preset($case.preset)
             .weight($case.weight.is_some())
             .bias($case.bias.is_some())
-            .statistics(!$case.norm.uses_running());
-        match $case.eps {
-            Some(eps) => builder.eps(eps),
-            None => builder,
+            .statistics($case.norm.takes_statistics());
+        if let Some(eps) = $case.eps {
+            builder = builder.eps(eps);
         }
+        if let Some(axes) = &$case.weight_axes {
+            builder = builder.weight_axes(&signed_all(axes));
+        }
+        if let Some(strides) = &$case.input_strides {
+            builder = builder.input_strides(strides);
+        }
+        if let Some(strides) = &$case.output_strides {
+            builder = builder.output_strides(strides);
+        }
+        builder
     }};
 }
 
@@ -150,18 +222,22 @@ impl Case {
             Norm::Group { .. } => "group_norm",
             Norm::ZScore { .. } => "z_score",
             Norm::MeanVariance { .. } => "mean_variance_norm",
+            Norm::Lp { .. } => "lp_norm",
+            Norm::LocalResponse { .. } => "local_response_norm",
         }
+    }
+
+    /// The channel axis, for the operations that have one.
+    pub fn channel_axis(&self) -> Option<usize> {
+        self.norm.has_channels().then(|| match self.layout {
+            Layout::ChannelsFirst => 1,
+            Layout::ChannelsLast => self.shape.len().saturating_sub(1),
+        })
     }
 
     /// Number of channels, for the operations that have them.
     pub fn channels(&self) -> Option<usize> {
-        match self.norm {
-            Norm::Batch(_) | Norm::Instance(_) | Norm::Group { .. } => match self.layout {
-                Layout::ChannelsFirst => self.shape.get(1).copied(),
-                Layout::ChannelsLast => self.shape.last().copied(),
-            },
-            _ => None,
-        }
+        self.shape.get(self.channel_axis()?).copied()
     }
 
     /// The checked operation, with statistics as an output unless running ones are used and with one value per
@@ -172,10 +248,21 @@ impl Case {
     /// length that the operation implies, [`ErrorKind::Argument`](crate::ErrorKind::Argument) where running
     /// statistics are missing.
     pub fn operation(&self) -> Result<Operation> {
+        let operation = self.described()?;
+        self.check_lengths(&operation)?;
+        Ok(operation)
+    }
+
+    /// As [`operation`](Self::operation), whatever the lengths of the tensors are: x may be left empty where only a plan
+    /// is wanted.
+    ///
+    /// # Errors
+    /// Those of the builder.
+    pub fn described(&self) -> Result<Operation> {
         let shape = &self.shape;
-        let operation = match &self.norm {
-            &Norm::Layer { axis } => with_common!(LayerNorm::new(shape).axis(signed(axis)), self).operation(),
-            &Norm::Rms { axis } => with_common!(RmsNorm::new(shape).axis(signed(axis)), self).operation(),
+        match &self.norm {
+            Norm::Layer { axes } => with_common!(LayerNorm::new(shape).axes(&signed_all(axes)), self).operation(),
+            Norm::Rms { axes } => with_common!(RmsNorm::new(shape).axes(&signed_all(axes)), self).operation(),
             Norm::Batch(running) => with_channels!(BatchNorm::new(shape), self, running),
             Norm::Instance(running) => with_channels!(InstanceNorm::new(shape), self, running),
             &Norm::Group { groups, affine } => {
@@ -188,9 +275,15 @@ impl Case {
             Norm::MeanVariance { axes } => {
                 with_common!(MeanVarianceNorm::new(shape, &signed_all(axes)), self).operation()
             }
-        }?;
-        self.check_lengths(&operation)?;
-        Ok(operation)
+            Norm::Lp { axes, p, zero } => {
+                let builder = LpNorm::new(shape, &signed_all(axes)).p(*p).zero_norm(*zero);
+                with_common!(builder, self).operation()
+            }
+            &Norm::LocalResponse { size, alpha, beta, k } => {
+                let builder = LocalResponseNorm::new(shape, size).alpha(alpha).beta(beta).k(k);
+                with_common!(builder.layout(self.layout), self).operation()
+            }
+        }
     }
 
     fn check_lengths(&self, operation: &Operation) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The cases that every variant is checked with.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use fastrand::Rng;
 
+use super::arrangement::places;
 use super::case::{Case, Norm};
 use super::forms::{Form, hostile, large, ordinary, ordinary_few};
 use super::values::{Values, normal, uniform};
@@ -77,10 +78,13 @@ fn case(form: &Form, values: Values, index: usize) -> Case {
         layout: form.layout,
         preset: form.preset,
         eps: None,
-        x: values.fill(form.elements(), seed),
+        x: values_of(form, values, seed),
         weight: None,
         bias: None,
         running: None,
+        weight_axes: form.weight_axes.clone(),
+        input_strides: form.input_strides.clone(),
+        output_strides: form.output_strides.clone(),
     };
     case.id = identifier(&case, values);
     if let Some(running) = form.norm.running()
@@ -93,7 +97,10 @@ fn case(form: &Form, values: Values, index: usize) -> Case {
         case.running = Some((mean, var));
     }
     // Each operation's ordinary use first: z-score and mean-variance normalization go without.
-    let bare = matches!(case.norm, Norm::ZScore { .. } | Norm::MeanVariance { .. });
+    let bare = matches!(
+        case.norm,
+        Norm::ZScore { .. } | Norm::MeanVariance { .. } | Norm::Lp { .. } | Norm::LocalResponse { .. }
+    );
     let (weight, bias) = match (index % 4, bare) {
         (0 | 1, false) | (3, true) => (true, true),
         (2, false) => (true, false),
@@ -106,10 +113,27 @@ fn case(form: &Form, values: Values, index: usize) -> Case {
     case
 }
 
-/// `layer_norm(axis 1)/5x257/far-mean`.
+/// The values of x; where strides let elements share a place, they share its value.
+fn values_of(form: &Form, values: Values, seed: u64) -> Vec<f32> {
+    let x = values.fill(form.elements(), seed);
+    match &form.input_strides {
+        Some(strides) => {
+            let first: HashMap<usize, f32> = places(&form.shape, strides).into_iter().zip(x).rev().collect();
+            places(&form.shape, strides)
+                .into_iter()
+                .map(|place| first[&place])
+                .collect()
+        }
+        None => x,
+    }
+}
+
+/// `layer_norm(axes [1])/5x257/far-mean`.
 fn identifier(case: &Case, values: Values) -> String {
     let detail = match &case.norm {
-        Norm::Layer { axis } | Norm::Rms { axis } => format!("axis {axis}"),
+        Norm::Layer { axes } | Norm::Rms { axes } => format!("axes {axes:?}"),
+        Norm::Lp { axes, p, zero } => format!("axes {axes:?}, p {p}, {zero:?}"),
+        Norm::LocalResponse { size, beta, .. } => format!("size {size}, beta {beta}"),
         Norm::Group { groups, affine } => format!("{groups} groups, {affine:?}"),
         Norm::ZScore { axes, ddof } => format!("axes {axes:?}, ddof {ddof}"),
         Norm::MeanVariance { axes } => format!("axes {axes:?}"),
@@ -124,9 +148,19 @@ fn identifier(case: &Case, values: Values) -> String {
         (_, Layout::ChannelsFirst) => " nc*",
         (_, Layout::ChannelsLast) => " n*c",
     };
+    let mut extra = String::new();
+    for (name, list) in [
+        ("weight axes", &case.weight_axes),
+        ("x strides", &case.input_strides),
+        ("y strides", &case.output_strides),
+    ] {
+        if let Some(list) = list {
+            extra.push_str(&format!(" {name} {list:?}"));
+        }
+    }
     let shape: Vec<String> = case.shape.iter().map(usize::to_string).collect();
     format!(
-        "{}({detail}){layout} {:?}/{}/{}",
+        "{}({detail}){layout}{extra} {:?}/{}/{}",
         case.name(),
         case.preset,
         shape.join("x"),
@@ -153,6 +187,7 @@ mod tests {
             variant: None,
             dispatches: 1,
             bits_stable: true,
+            stray_writes: 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Norm, Running, Update};
 use crate::reference::{self, Output};
-use crate::{Preset, RunningVariance};
+use crate::{Preset, RunningVariance, ZeroNorm};
 
 /// The outputs of a [`Case`] in f64.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -56,16 +56,40 @@ impl Case {
                 ..Expected::default()
             };
         }
+        let weights = |own: Vec<usize>| self.weight_axes.clone().unwrap_or(own);
         let output = match &self.norm {
-            &Norm::Layer { axis } => reference::layer_norm(&x, shape, axis, weight, bias, eps),
-            &Norm::Rms { axis } => reference::rms_norm(&x, shape, axis, weight, bias, eps),
+            &Norm::LocalResponse { size, alpha, beta, k } => {
+                let y = self.local_response(&x, size, [alpha, beta, k], weight, bias);
+                return Expected {
+                    y,
+                    ..Expected::default()
+                };
+            }
+            Norm::Layer { axes } => reference::layer_norm(&x, shape, axes, &weights(axes.clone()), weight, bias, eps),
+            Norm::Rms { axes } => reference::rms_norm(&x, shape, axes, &weights(axes.clone()), weight, bias, eps),
+            Norm::Batch(_) | Norm::Instance(_) | Norm::Group { .. } if self.weight_axes.is_some() => {
+                let (shape, axes, weight_axes) = self.as_layer_norm();
+                reference::layer_norm(&x, &shape, &axes, &weight_axes, weight, bias, eps)
+            }
             Norm::Batch(_) => reference::batch_norm(&x, shape, self.layout, weight, bias, eps),
             Norm::Instance(_) => reference::instance_norm(&x, shape, self.layout, weight, bias, eps),
             &Norm::Group { groups, affine } => {
                 reference::group_norm(&x, shape, self.layout, groups, affine, weight, bias, eps)
             }
-            Norm::ZScore { axes, ddof } => reference::z_score(&x, shape, axes, *ddof, weight, bias, eps),
-            Norm::MeanVariance { axes } => reference::mean_variance_norm(&x, shape, axes, weight, bias, eps),
+            Norm::ZScore { axes, ddof } => {
+                reference::z_score(&x, shape, axes, *ddof, &weights(kept(shape, axes)), weight, bias, eps)
+            }
+            Norm::MeanVariance { axes } => {
+                reference::mean_variance_norm(&x, shape, axes, &weights(kept(shape, axes)), weight, bias, eps)
+            }
+            Norm::Lp { axes, p, zero } => {
+                let rule = match zero {
+                    ZeroNorm::AtLeastEps => reference::ZeroNorm::Floor,
+                    ZeroNorm::Zero => reference::ZeroNorm::Zero,
+                };
+                let weights = weights(kept(shape, axes));
+                reference::lp_normalize(&x, shape, axes, f64::from(*p), eps, rule, &weights, weight, bias)
+            }
         };
         let (running_mean, running_var) = match (self.norm.running(), running_mean, running_var) {
             (
@@ -117,10 +141,76 @@ impl Case {
             Norm::Layer { .. } | Norm::Instance(_) | Norm::Group { .. } => self.preset.sample_eps(),
             Norm::Batch(_) => self.preset.batch_eps(),
             Norm::Rms { .. } => self.preset.rms_eps(),
-            Norm::ZScore { .. } => 0.0,
+            Norm::ZScore { .. } | Norm::LocalResponse { .. } => 0.0,
             Norm::MeanVariance { .. } => 1e-9,
+            Norm::Lp {
+                zero: ZeroNorm::AtLeastEps,
+                ..
+            } => 1e-12,
+            Norm::Lp {
+                zero: ZeroNorm::Zero, ..
+            } => 0.0,
         }))
     }
+
+    fn local_response(
+        &self,
+        x: &[f64],
+        size: usize,
+        [alpha, beta, k]: [f32; 3],
+        weight: Option<&[f64]>,
+        bias: Option<&[f64]>,
+    ) -> Vec<f64> {
+        let channel = self.channel_axis().unwrap_or(0);
+        let (left, right) = match self.preset {
+            Preset::PyTorch => (size / 2, (size - 1) / 2),
+            Preset::Onnx | Preset::Keras | Preset::Flax => ((size - 1) / 2, size / 2),
+        };
+        let [k, alpha, beta] = [k, alpha, beta].map(f64::from);
+        let y = reference::local_response_norm(x, &self.shape, channel, left, right, size, k, alpha, beta);
+        // The weight is dense over its axes.
+        let axes = self.weight_axes.clone().unwrap_or(vec![channel]);
+        let index = |element: usize| {
+            (0..self.shape.len()).fold(0, |index, axis| {
+                let stride: usize = self.shape[axis + 1..].iter().product();
+                let position = element / stride % self.shape[axis];
+                if axes.contains(&axis) {
+                    index * self.shape[axis] + position
+                } else {
+                    index
+                }
+            })
+        };
+        let affine = |(element, y): (usize, f64)| {
+            y * weight.map_or(1.0, |w| w[index(element)]) + bias.map_or(0.0, |b| b[index(element)])
+        };
+        y.into_iter().enumerate().map(affine).collect()
+    }
+
+    /// Shape, reduced axes and weight axes of the layer norm over axes that a batch, instance or group norm is.
+    fn as_layer_norm(&self) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+        let channel = self.channel_axis().unwrap_or(0);
+        let mut shape = self.shape.clone();
+        let groups = match self.norm {
+            Norm::Group { groups, .. } => groups,
+            _ => shape[channel],
+        };
+        // The channel axis falls into groups, which are kept, and the channels of a group.
+        shape.splice(channel..=channel, [groups, shape[channel] / groups]);
+        let keeps_samples = !matches!(self.norm, Norm::Batch(_));
+        let reduced = (0..shape.len()).filter(|&axis| axis != channel && !(axis == 0 && keeps_samples));
+        let weighs = |axis: usize| {
+            let original = if axis > channel { axis - 1 } else { axis };
+            self.weight_axes.as_ref().is_some_and(|axes| axes.contains(&original))
+        };
+        let weight_axes = (0..shape.len()).filter(|&axis| weighs(axis)).collect();
+        (shape.clone(), reduced.collect(), weight_axes)
+    }
+}
+
+/// The axes of `shape` that are not in `axes`.
+fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+    (0..shape.len()).filter(|axis| !axes.contains(axis)).collect()
 }
 
 fn widen(values: impl AsRef<[f32]>) -> Vec<f64> {

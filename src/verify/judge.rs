@@ -53,6 +53,12 @@ pub fn judge(case: &Case, outcome: &Outcome) -> Verdict {
     if !outcome.bits_stable {
         failures.push("results depend on what the outputs or the workspace held before".into());
     }
+    if outcome.stray_writes > 0 {
+        failures.push(format!(
+            "{} words beside the outputs were changed",
+            outcome.stray_writes
+        ));
+    }
     if outcome.dispatches == 0 && !case.x.is_empty() {
         failures.push("nothing was dispatched".into());
     }

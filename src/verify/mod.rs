@@ -6,6 +6,7 @@
 //! derives. Unlike the rest of the crate, [`run`] and the helpers of [`transfer`] submit, poll and map: they are
 //! for programs and tests that wait for results anyway.
 
+mod arrangement;
 mod case;
 mod cases;
 mod compare;
@@ -17,11 +18,12 @@ mod tolerance;
 pub mod transfer;
 mod values;
 
+pub use arrangement::Arrangement;
 pub use case::{Case, Norm, Running, Update};
 pub use cases::{Scale, cases};
 pub use compare::{Comparison, Tolerance, compare};
 pub use expected::Expected;
 pub use judge::{TensorVerdict, Verdict, judge};
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_arranged};
 pub use tolerance::{Tolerances, tolerances};
 pub use values::Values;

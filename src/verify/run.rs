@@ -1,20 +1,28 @@
 //! One case on a device, twice, with everything that is written poisoned before.
 
+use super::arrangement::{Arrangement, Place, dense, places};
 use super::case::Case;
 use super::transfer::{create, download, upload};
-use crate::error::{Error, ErrorKind, Result};
-use crate::{Context, Forward, Plan, Record, Variant};
+use crate::error::{Error, ErrorKind, Result, bail};
+use crate::plan::Role;
+use crate::{Context, Forward, Plan, Record, Variant, View};
 
 /// What outputs and workspace hold before each of the two runs: a NaN, and a number that would pass as a result.
 const POISONS: [u32; 2] = [0x7fc0_0bad, 0xc0de_cafe];
 
-/// Bytes that are filled with poison per write; large outputs take several.
+/// What lies between and behind tensors, with a count in the low bits.
+const GUARD: u32 = 0x5eed_0000;
+
+/// Guard words behind the last tensor of a buffer.
+const GUARDS: usize = 67;
+
+/// Bytes that are filled with poison per write; a large workspace takes several.
 const POISON_BLOCK: usize = 1 << 20;
 
 /// What a device made of a [`Case`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// The normalized tensor.
+    /// The normalized tensor, in row-major order of the case's shape.
     pub y: Vec<f32>,
     /// The statistics; empty where the call takes none.
     pub records: Vec<Record>,
@@ -28,6 +36,8 @@ pub struct Outcome {
     pub dispatches: usize,
     /// True if both runs gave the same bits, so that nothing depends on what was in outputs and workspace.
     pub bits_stable: bool,
+    /// Words beside the outputs that the call changed.
+    pub stray_writes: usize,
 }
 
 /// The bits of every output of one run.
@@ -37,6 +47,7 @@ struct Bits {
     records: Vec<u32>,
     running: Option<[Vec<u32>; 2]>,
     dispatches: usize,
+    stray_writes: usize,
 }
 
 /// Runs a case, with the planner's choice of variant or a forced one.
@@ -48,84 +59,218 @@ struct Bits {
 /// Those of [`Case::operation`], of planning and of binding; [`ErrorKind::Device`] where the device reports a
 /// validation error or runs out of memory.
 pub async fn run(context: &Context, case: &Case, variant: Option<Variant>) -> Result<Outcome> {
-    let mut operation = case.operation()?;
+    run_arranged(context, case, variant, Arrangement::Plain).await
+}
+
+/// As [`run`], with the tensors held in another way. The outcome is that of the case as it is: y in its order.
+///
+/// # Errors
+/// As [`run`], and [`ErrorKind::Parameter`] if there is no such [`Arrangement::of`] the case.
+pub async fn run_arranged(
+    context: &Context,
+    case: &Case,
+    variant: Option<Variant>,
+    arrangement: Arrangement,
+) -> Result<Outcome> {
+    let (arranged, context) = match (arrangement.of(case), arrangement.context(context, case)?) {
+        (Some(arranged), Some(context)) => (arranged, context),
+        _ => bail!(
+            Parameter,
+            "arrangement",
+            "{} cannot be had of {}",
+            arrangement.name(),
+            case.id
+        ),
+    };
+    let mut operation = arranged.operation()?;
     if variant.is_some() {
         operation.variant = variant;
     }
-    let plan = operation.plan(context)?;
+    let plan = operation.plan(&context)?;
+    let memory = Memory::new(&arranged, &plan, arrangement)?;
     let [first, second] = [
-        run_poisoned(context, case, &plan, POISONS[0]).await?,
-        run_poisoned(context, case, &plan, POISONS[1]).await?,
+        run_poisoned(&context, &memory, &plan, POISONS[0]).await?,
+        run_poisoned(&context, &memory, &plan, POISONS[1]).await?,
     ];
     let bits_stable = first == second;
     let (running_mean, running_var) = first.running.map(|[mean, var]| (floats(mean), floats(var))).unzip();
     Ok(Outcome {
-        y: floats(first.y),
+        y: floats(arrangement.restore(case, first.y)),
         records: first.records.chunks_exact(4).map(record).collect(),
         running_mean,
         running_var,
         variant: plan.variant(),
         dispatches: first.dispatches,
         bits_stable,
+        stray_writes: first.stray_writes,
     })
 }
 
-async fn run_poisoned(context: &Context, case: &Case, plan: &Plan, poison: u32) -> Result<Bits> {
-    let memory = context.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+/// The tensors of a case in buffers.
+struct Memory {
+    /// What is uploaded, but for the poison of the outputs.
+    buffers: Vec<Vec<u32>>,
+    views: Vec<Place>,
+    /// Words of y within its view, in row-major order of its elements.
+    y: Vec<usize>,
+    channels: usize,
+    /// Whether running statistics are bound, or only handed through.
+    binds_running: bool,
+    running: Option<[Vec<u32>; 2]>,
+}
+
+impl Memory {
+    fn new(case: &Case, plan: &Plan, arrangement: Arrangement) -> Result<Self> {
+        let operation = plan.operation();
+        let words = |values: &Vec<f32>| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let strides = |given: &Option<Vec<usize>>| given.clone().unwrap_or_else(|| dense(&case.shape));
+        let (x, y) = (strides(&case.input_strides), strides(&case.output_strides));
+        let (x, y) = (places(&case.shape, &x), places(&case.shape, &y));
+        let span = |places: &[usize]| places.iter().max().map_or(0, |last| last + 1);
+        let mut tensors = vec![(Role::X, span(&x)), (Role::Y, span(&y))];
+        let parameters = [(Role::Weight, &case.weight), (Role::Bias, &case.bias)];
+        for (role, tensor) in parameters {
+            tensors.extend(tensor.as_ref().map(|tensor| (role, tensor.len())));
+        }
+        if operation.statistics {
+            tensors.insert(
+                3.min(tensors.len()),
+                (Role::Statistics, plan.segments() * size_of::<Record>() / 4),
+            );
+        }
+        let binds_running = case.norm.uses_running() || operation.running.is_some();
+        let channels = case.channels().unwrap_or(0);
+        if binds_running {
+            tensors.extend([(Role::RunningMean, channels), (Role::RunningVar, channels)]);
+        }
+        let views = arrangement.place(case, &tensors);
+        let mut buffers: Vec<Vec<u32>> = Vec::new();
+        for view in &views {
+            buffers.resize_with(buffers.len().max(view.buffer + 1), Vec::new);
+            let buffer = &mut buffers[view.buffer];
+            let end = buffer.len().max(view.first + view.words + GUARDS);
+            let guards = buffer.len()..end;
+            buffer.extend(guards.map(|i| GUARD | (i as u32 & 0xffff)));
+        }
+        let running = case.running.as_ref().map(|(mean, var)| [words(mean), words(var)]);
+        for view in &views {
+            let (values, at) = match (view.role, &running) {
+                (Role::X, _) => (words(&case.x), Some(&x)),
+                (Role::Weight, _) => (case.weight.as_ref().map(words).unwrap_or_default(), None),
+                (Role::Bias, _) => (case.bias.as_ref().map(words).unwrap_or_default(), None),
+                (Role::RunningMean, Some([mean, _])) => (mean.clone(), None),
+                (Role::RunningVar, Some([_, var])) => (var.clone(), None),
+                _ => continue,
+            };
+            for (i, value) in values.into_iter().enumerate() {
+                buffers[view.buffer][view.first + at.map_or(i, |at| at[i])] = value;
+            }
+        }
+        Ok(Self {
+            buffers,
+            views,
+            y,
+            channels,
+            binds_running,
+            running,
+        })
+    }
+
+    fn view(&self, role: Role) -> Option<&Place> {
+        self.views.iter().find(|view| view.role == role)
+    }
+
+    /// The words that the call writes: buffer, and word of it.
+    fn outputs(&self, role: Role) -> Vec<(usize, usize)> {
+        let Some(view) = self.view(role) else {
+            return Vec::new();
+        };
+        match role {
+            Role::Y => self.y.iter().map(|word| (view.buffer, view.first + word)).collect(),
+            _ => (0..view.words).map(|word| (view.buffer, view.first + word)).collect(),
+        }
+    }
+}
+
+async fn run_poisoned(context: &Context, memory: &Memory, plan: &Plan, poison: u32) -> Result<Bits> {
+    let out_of_memory = context.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = context.device().push_error_scope(wgpu::ErrorFilter::Validation);
-    let bits = submit(context, case, plan, poison).await;
-    match validation.pop().await.or(memory.pop().await) {
+    let bits = submit(context, memory, plan, poison).await;
+    match validation.pop().await.or(out_of_memory.pop().await) {
         Some(error) => Err(Error::new(ErrorKind::Device, "case", error.to_string())),
         None => bits,
     }
 }
 
-async fn submit(context: &Context, case: &Case, plan: &Plan, poison: u32) -> Result<Bits> {
-    let x = upload(context, "x", &case.x);
-    let optional = |name, tensor: &Option<Vec<f32>>| tensor.as_ref().map(|data| upload(context, name, data));
-    let weight = optional("weight", &case.weight);
-    let bias = optional("bias", &case.bias);
+async fn submit(context: &Context, memory: &Memory, plan: &Plan, poison: u32) -> Result<Bits> {
     let operation = plan.operation();
-    let takes_statistics = operation.statistics && !case.x.is_empty();
-    let y = poisoned(context, "y", case.x.len() * 4, poison);
-    let records =
-        (operation.statistics).then(|| poisoned(context, "statistics", plan.segments() * size_of::<Record>(), poison));
-    let workspace_size = plan.workspace_size() as usize;
-    let workspace = (workspace_size > 0).then(|| poisoned(context, "workspace", workspace_size, poison));
-    let running =
-        (case.running.as_ref()).map(|(mean, var)| [upload(context, "mean", mean), upload(context, "var", var)]);
-
-    let mut args = Forward::new(&x, &y);
-    args.weight = weight.as_ref().map(Into::into);
-    args.bias = bias.as_ref().map(Into::into);
-    args.statistics = records.as_ref().map(Into::into);
-    args.workspace = workspace.as_ref().map(Into::into);
-    if case.norm.uses_running() || operation.running.is_some() {
-        args.running_mean = running.as_ref().map(|[mean, _]| mean.into());
-        args.running_var = running.as_ref().map(|[_, var]| var.into());
+    let mut before = memory.buffers.clone();
+    let in_place = match (memory.view(Role::X), memory.view(Role::Y)) {
+        (Some(x), Some(y)) => (x.buffer, x.first) == (y.buffer, y.first),
+        _ => false,
+    };
+    let (y, statistics) = (memory.outputs(Role::Y), memory.outputs(Role::Statistics));
+    for &(buffer, word) in y.iter().filter(|_| !in_place).chain(&statistics) {
+        before[buffer][word] = poison;
     }
+    let buffers: Vec<_> = before.iter().map(|words| upload(context, "tensors", words)).collect();
+    let view = |role| {
+        let place = memory.view(role)?;
+        Some(View::new(&buffers[place.buffer]).offset(place.first as u64))
+    };
+    let (Some(x), Some(output)) = (view(Role::X), view(Role::Y)) else {
+        bail!(Argument, "x", "is missing");
+    };
+    let mut args = Forward::new(x, output);
+    args.weight = view(Role::Weight);
+    args.bias = view(Role::Bias);
+    args.statistics = view(Role::Statistics);
+    args.running_mean = view(Role::RunningMean);
+    args.running_var = view(Role::RunningVar);
+    let workspace_size = plan.workspace_size_for(&args)? as usize;
+    let workspace = (workspace_size > 0).then(|| poisoned(context, "workspace", workspace_size, poison));
+    args.workspace = workspace.as_ref().map(Into::into);
     let bound = plan.bind(&args)?;
     let mut encoder = context.device().create_command_encoder(&Default::default());
     bound.record(&mut encoder);
     context.queue().submit([encoder.finish()]);
 
-    Ok(Bits {
-        y: download(context, &y, 0..case.x.len()).await?,
-        records: match &records {
-            Some(records) if takes_statistics => download(context, records, 0..plan.segments() * 4).await?,
-            _ => Vec::new(),
+    let mut after: Vec<Vec<u32>> = Vec::with_capacity(buffers.len());
+    for (buffer, words) in buffers.iter().zip(&before) {
+        after.push(download(context, buffer, 0..words.len()).await?);
+    }
+    let take = |places: &[(usize, usize)]| places.iter().map(|&(buffer, word)| after[buffer][word]).collect();
+    let running = memory.running.as_ref().map(|given| match memory.binds_running {
+        true => [Role::RunningMean, Role::RunningVar].map(|role| take(&memory.outputs(role)[..memory.channels])),
+        false => given.clone(),
+    });
+    let bits = Bits {
+        y: take(&y),
+        records: if memory.y.is_empty() {
+            Vec::new()
+        } else {
+            take(&statistics)
         },
-        running: match &running {
-            Some([mean, var]) => {
-                let channels = case.channels().unwrap_or(0);
-                Some([
-                    download(context, mean, 0..channels).await?,
-                    download(context, var, 0..channels).await?,
-                ])
-            }
-            None => None,
-        },
+        running,
         dispatches: bound.dispatches(),
+        stray_writes: 0,
+    };
+    let mut written = [y, statistics].concat();
+    if operation.running.is_some() {
+        written.extend(
+            [Role::RunningMean, Role::RunningVar]
+                .into_iter()
+                .flat_map(|role| memory.outputs(role)),
+        );
+    }
+    // What may have changed is made what it was.
+    for (buffer, word) in written {
+        after[buffer][word] = before[buffer][word];
+    }
+    let words = before.iter().flatten().zip(after.iter().flatten());
+    Ok(Bits {
+        stray_writes: words.filter(|(before, after)| before != after).count(),
+        ..bits
     })
 }
 

@@ -36,13 +36,17 @@ pub struct Tolerances {
 /// | rstd | relatively K u |
 /// | running | K u (\|old\| + \|new\|), for the mean also rate K u std; exact where not updated |
 ///
+/// For other powers than 1, 2 and infinity the p-norm takes 12 roundings for the powers of its terms and log2 n for
+/// their sum, both divided by p when the root is taken, and 4 for the root; the local response norm takes as many
+/// for its sum as there are levels in the window, times beta, and 4 more for the power. Both are relative to y.
+///
 /// None has a factor |mean| / std. Where a difference may be subnormal, it may have been flushed to 0 before it
 /// was scaled: y and mean may be off by the smallest normal number in x (times rstd and weight in y).
 pub fn tolerances(case: &Case, expected: &Expected) -> Tolerances {
     let rstd = expected.rstd.as_deref().unwrap_or_default();
     let length = (case.x.len() / rstd.len().max(1)).max(1);
     let length = if case.norm.uses_running() { 1 } else { length };
-    let k = 12.0 + (length as f64).log2();
+    let k = roundings(case, length);
     let weight = case
         .weight
         .as_ref()
@@ -57,10 +61,14 @@ pub fn tolerances(case: &Case, expected: &Expected) -> Tolerances {
     let std = largest_deviation(case, rstd);
     let y = match x_hat {
         0.0 => Tolerance::default(),
+        _ if case.weight.is_none() && case.bias.is_none() && case.norm.is_product() => Tolerance {
+            rtol: k * U,
+            atol: flushed * (1.0 + largest(rstd.iter().copied())),
+        },
         _ => absolute(k * U * (weight * x_hat + bias) + flushed * (1.0 + weight * largest(rstd.iter().copied()))),
     };
     let mean = match case.norm {
-        Norm::Rms { .. } => Tolerance::default(),
+        Norm::Rms { .. } | Norm::Lp { .. } => Tolerance::default(),
         _ => Tolerance {
             rtol: k * U * U,
             atol: k * U * std + flushed,
@@ -73,6 +81,19 @@ pub fn tolerances(case: &Case, expected: &Expected) -> Tolerances {
         rstd: Tolerance { rtol: k * U, atol: 0.0 },
         running_mean,
         running_var,
+    }
+}
+
+/// Roundings that a result may be off by.
+fn roundings(case: &Case, length: usize) -> f64 {
+    let levels = (length as f64).log2();
+    match case.norm {
+        Norm::Lp { p, .. } if ![1.0, 2.0, f32::INFINITY].contains(&p) => {
+            let p = f64::from(p);
+            12.0 + (levels + 12.0) / p + 4.0
+        }
+        Norm::LocalResponse { size, beta, .. } => 16.0 + f64::from(beta).abs() * (4.0 + (size as f64).log2()),
+        _ => 12.0 + levels,
     }
 }
 

@@ -18,6 +18,9 @@ pub fn case(norm: Norm, shape: &[usize], layout: Layout) -> Case {
         weight: None,
         bias: None,
         running: None,
+        weight_axes: None,
+        input_strides: None,
+        output_strides: None,
     };
     let length = case.operation().unwrap().weight_len as usize;
     case.weight = Some((0..length).map(|i| 0.5 + (i % 7) as f32).collect());
@@ -27,7 +30,7 @@ pub fn case(norm: Norm, shape: &[usize], layout: Layout) -> Case {
 
 /// A layer norm of rows of a table.
 pub fn layer(rows: usize, width: usize) -> Case {
-    case(Norm::Layer { axis: 1 }, &[rows, width], Layout::ChannelsFirst)
+    case(Norm::layer(1, 2), &[rows, width], Layout::ChannelsFirst)
 }
 
 /// A batch norm by batch statistics.

@@ -1,12 +1,24 @@
 //! Runs under judgement.
 
-use wgnorm::verify::{Case, judge, run};
+use wgnorm::verify::{Arrangement, Case, judge, run_arranged};
 use wgnorm::{Context, Variant};
 
 /// Why a case fails with the planner's choice of variant or a forced one; none if it passes.
+#[allow(dead_code)]
 pub fn failure(context: &Context, case: &Case, variant: Option<Variant>) -> Option<String> {
+    arranged_failure(context, case, variant, Arrangement::Plain)
+}
+
+/// As [`failure`], with the tensors held in another way.
+pub fn arranged_failure(
+    context: &Context,
+    case: &Case,
+    variant: Option<Variant>,
+    arrangement: Arrangement,
+) -> Option<String> {
     let chosen = variant.map_or("planner's choice", Variant::name);
-    let reason = match pollster::block_on(run(context, case, variant)) {
+    let outcome = pollster::block_on(run_arranged(context, case, variant, arrangement));
+    let reason = match outcome {
         Ok(outcome) if variant.is_some() && outcome.variant != variant => format!("ran {:?} instead", outcome.variant),
         Ok(outcome) => {
             let verdict = judge(case, &outcome);
@@ -17,5 +29,5 @@ pub fn failure(context: &Context, case: &Case, variant: Option<Variant>) -> Opti
         }
         Err(error) => error.to_string(),
     };
-    Some(format!("{} [{chosen}] {reason}", case.id))
+    Some(format!("{} [{chosen}, {}] {reason}", case.id, arrangement.name()))
 }

@@ -84,10 +84,14 @@ fn limits() {
         change(&mut traits);
         context().with_traits(traits)
     };
+    // x is cut into pieces, the weight is not.
     let narrow = with(|traits| traits.binding_size = 1024);
     let plan = rows.plan(&narrow).unwrap();
-    let buffers = Buffers::new(1000 * 64, 64);
-    assert_refused(plan.bind(&buffers.args()), Limit, "x");
+    plan.bind(&Buffers::new(1000 * 64, 64).args()).unwrap();
+    let narrower = with(|traits| traits.binding_size = 255);
+    assert_refused(rows.plan(&narrower), Limit, "weight");
+    let too_many_pieces = LayerNorm::new(&[1 << 22, 64]).weight(false).bias(false);
+    assert_refused(too_many_pieces.plan(&narrow), Limit, "shape");
     let few_workgroups = with(|traits| traits.workgroups_per_dimension = 2);
     let forced = rows.clone().variant(Variant::Workgroup).plan(&few_workgroups);
     assert_refused(forced, Limit, "shape");
@@ -217,14 +221,28 @@ fn overlaps_and_alignment() {
     let args = Forward::new(at(0), at(256)).weight(&buffers.weight).bias(&buffers.bias);
     let records = args.statistics(at(512));
     statistics.bind(&records).unwrap();
-    assert_refused(statistics.bind(&args.statistics(at(513))), Alignment, "statistics");
     assert_refused(statistics.bind(&args.statistics(at(448))), Overlap, "statistics");
+    // What cannot be bound where it is goes through the workspace, which has to be a block away.
+    let odd = args.statistics(at(513));
+    assert_refused(statistics.bind(&odd), Argument, "workspace");
+    assert_eq!(statistics.workspace_size(), 0);
+    let workspace = context().create_workspace(statistics.workspace_size_for(&odd).unwrap());
+    statistics.bind(&odd.workspace(&workspace)).unwrap();
+    assert_refused(
+        statistics.bind(&odd.workspace(View::new(&workspace).offset(1))),
+        Alignment,
+        "workspace",
+    );
+    assert_refused(statistics.bind(&odd.workspace(at(576))), Overlap, "workspace");
+    statistics.bind(&odd.workspace(at(640))).unwrap();
     for offset in [1, 64, 255] {
         assert_refused(statistics.bind(&with_y(records, at(offset))), Overlap, "y");
     }
     assert_refused(statistics.bind(&records.weight(at(256))), Overlap, "weight");
-    // Records end at word 528; the weight would begin within the same 256 bytes.
-    assert_refused(statistics.bind(&records.weight(at(530))), Overlap, "statistics");
+    // Records end at word 528; the weight begins within the same 256 bytes.
+    let near = records.weight(at(530));
+    assert_refused(statistics.bind(&near), Argument, "workspace");
+    statistics.bind(&near.workspace(at(640))).unwrap();
     statistics.bind(&records.weight(at(576))).unwrap();
 }
 

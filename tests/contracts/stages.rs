@@ -89,6 +89,7 @@ fn check(layout: Layout, values: Values) {
             variant: plan.variant(),
             dispatches: plan.dispatches(),
             bits_stable: true,
+            stray_writes: 0,
         };
         let verdict = judge(&case, &outcome);
         assert!(verdict.passed(), "{layout:?} {values:?}: {:?}", verdict.failures);

@@ -78,6 +78,7 @@ fn check(case: &Case, variant: Option<Variant>, places: &Places) {
         variant: plan.variant(),
         dispatches: plan.dispatches(),
         bits_stable: true,
+        stray_writes: 0,
     };
     let verdict = judge(case, &outcome);
     assert!(verdict.passed(), "{} {variant:?}: {:?}", case.id, verdict.failures);

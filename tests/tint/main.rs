@@ -119,6 +119,7 @@ fn described(plan: &Plan, compositions: &mut Compositions, data: &mut Data) -> i
     for Output {
         name,
         place,
+        words,
         expected,
         tolerance,
     } in &plan.outputs
@@ -126,6 +127,10 @@ fn described(plan: &Plan, compositions: &mut Compositions, data: &mut Data) -> i
         outputs.push(json!({
             "name": name,
             "place": range(place),
+            "words": match words {
+                Some(words) => json!([data.add_shared(words)?, words.len()]),
+                None => Value::Null,
+            },
             "expected": [data.add_shared(expected)?, expected.len()],
             "rtol": tolerance.rtol,
             "atol": tolerance.atol,
@@ -148,8 +153,8 @@ fn range(place: &Place) -> Value {
 struct Data {
     file: BufWriter<File>,
     bytes: usize,
-    /// Where expected values are that several plans share.
-    shared: HashMap<*const f64, usize>,
+    /// Where lists are that several plans share.
+    shared: HashMap<*const u8, usize>,
 }
 
 impl Data {
@@ -171,12 +176,13 @@ impl Data {
         Ok(start)
     }
 
-    fn add_shared(&mut self, values: &Rc<Vec<f64>>) -> io::Result<usize> {
-        if let Some(&start) = self.shared.get(&values.as_ptr()) {
+    fn add_shared<T: bytemuck::NoUninit>(&mut self, values: &Rc<Vec<T>>) -> io::Result<usize> {
+        let at = values.as_ptr().cast();
+        if let Some(&start) = self.shared.get(&at) {
             return Ok(start);
         }
         let start = self.add(bytemuck::cast_slice(values))?;
-        self.shared.insert(values.as_ptr(), start);
+        self.shared.insert(at, start);
         Ok(start)
     }
 }

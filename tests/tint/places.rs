@@ -19,12 +19,15 @@ pub struct Place {
 }
 
 impl Place {
-    /// What is bound to reach the place: from the start of its first block on.
-    fn bound(self) -> Self {
-        Self {
-            start: self.start - self.start % BLOCK,
-            ..self
-        }
+    /// The first byte of the block that the place begins in.
+    fn aligned(self) -> u64 {
+        self.start - self.start % BLOCK
+    }
+
+    /// True if both touch a block of one buffer.
+    fn meets(self, other: Self) -> bool {
+        let before = |a: Self, b: Self| a.aligned() < b.end.next_multiple_of(BLOCK);
+        self.buffer == other.buffer && before(self, other) && before(other, self)
     }
 }
 
@@ -56,57 +59,63 @@ impl Places {
         places
     }
 
-    /// One binding over x and y, where they touch the same block.
-    fn union(&self) -> Option<Place> {
-        let (x, y) = (self.0.get(&Role::X)?.bound(), self.0.get(&Role::Y)?.bound());
-        (x.buffer == y.buffer && x.start < y.end && y.start < x.end).then_some(Place {
-            buffer: x.buffer,
-            start: x.start.min(y.start),
-            end: x.end.max(y.end),
-        })
-    }
-
-    fn bound(&self, role: Role) -> Place {
-        match (role, self.union()) {
-            (Role::X | Role::Y, Some(union)) => union,
-            _ => self.get(role).bound(),
-        }
-    }
-
-    /// What planning needs to know of the places.
-    pub fn facts(&self) -> Facts {
-        let mut facts = Facts {
-            output_in_x: self.union().is_some(),
-            ..Facts::default()
-        };
-        for (&role, place) in &self.0 {
+    /// What planning needs to know of the places, where the call writes some of them.
+    pub fn facts(&self, writes: impl Fn(Role) -> bool) -> Facts {
+        let mut facts = Facts::default();
+        let mut earlier: Vec<(Role, Place)> = Vec::new();
+        for (&role, &place) in &self.0 {
             // Roles without a place keep numbers below these.
             facts.buffers[role as usize] = (Role::ALL.len() + place.buffer) as u8;
-            let before = ((place.start - self.bound(role).start) / 4) as u32;
-            match role {
-                Role::X => facts.offsets.x = before,
-                Role::Y => facts.offsets.y = before,
-                Role::Weight => facts.offsets.weight = before,
-                Role::Bias => facts.offsets.bias = before,
-                _ => assert_eq!(before, 0, "{role:?} begins within a block"),
+            facts.offsets[role as usize] = ((place.start - place.aligned()) / 4) as u32;
+            if !place.start.is_multiple_of(BLOCK) {
+                match role {
+                    Role::X | Role::Y | Role::Weight | Role::Bias => {}
+                    Role::Workspace => panic!("the workspace begins within a block"),
+                    small => facts.staged.insert(small),
+                }
             }
+            let written = |(role, other): (&Role, &Place)| other.buffer == place.buffer && writes(*role);
+            let writable = self.0.iter().any(written);
+            for (other, _) in earlier.iter().filter(|(_, other)| writable && place.meets(*other)) {
+                match (*other, role) {
+                    (Role::X, Role::Y) => {}
+                    (_, Role::Workspace) => panic!("the workspace shares a block"),
+                    (Role::X | Role::Y, small) | (small, _) => facts.staged.insert(small),
+                }
+            }
+            earlier.push((role, place));
+        }
+        if let (Some(x), Some(y)) = (self.0.get(&Role::X), self.0.get(&Role::Y))
+            && x.buffer == y.buffer
+        {
+            facts.apart = Some((y.start / 4) as i64 - (x.start / 4) as i64);
         }
         facts
     }
 
     /// What an operand binds.
     pub fn resolve(&self, operand: Operand) -> Place {
-        match operand {
-            Operand::Caller(role) => self.bound(role),
-            Operand::Workspace { offset, size } => {
-                let workspace = self.bound(Role::Workspace);
-                let start = workspace.start + offset;
-                Place {
-                    start,
-                    end: start + size,
-                    ..workspace
-                }
-            }
+        let (role, start, size) = match operand {
+            Operand::Caller { role, start, size } => (role, start, size),
+            Operand::Workspace { offset, size } => (Role::Workspace, offset as i64, size),
+        };
+        let place = self.get(role);
+        let start = place.aligned().checked_add_signed(start).expect("a byte of the buffer");
+        Place {
+            start,
+            end: start + size,
+            ..place
         }
     }
+}
+
+/// Where the elements of a tensor lie by its strides, in row-major order of its shape: words from its first.
+pub fn words(shape: &[usize], strides: &[usize]) -> Vec<u32> {
+    let mut words = vec![0];
+    for (&extent, &stride) in shape.iter().zip(strides) {
+        words = (words.iter())
+            .flat_map(|first| (0..extent).map(move |position| first + (position * stride) as u32))
+            .collect();
+    }
+    words
 }

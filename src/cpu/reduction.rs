@@ -1,0 +1,264 @@
+//! What a segment is reduced to: a pivot, and a sum of terms relative to it, in f64.
+//!
+//! A chunk's pivot is taken first and the terms in a second pass, while the chunk is in the cache; chunks are merged.
+//! Squares of f32 neither overflow nor vanish in f64, and any other power is taken of shares of the largest element.
+
+/// Independent accumulators, so that additions overlap and vectorize.
+pub(super) const LANES: usize = 8;
+
+/// How elements become a pivot and a sum.
+pub(super) trait Reduction: Copy + Sync {
+    /// False if the pivot is 0 whatever the elements, which then are not gathered.
+    const PIVOTS: bool = true;
+
+    /// Takes an element, or what others were gathered to, into what is gathered for the pivot; it starts with 0.
+    fn gather(self, gathered: f64, value: f64) -> f64;
+
+    /// The pivot of `count` elements.
+    fn pivot(self, gathered: f64, _count: f64) -> f64 {
+        gathered
+    }
+
+    /// What an element adds to the sum.
+    fn term(self, value: f64, pivot: f64) -> f64;
+
+    /// The pivot and the sum of the elements of both, neither of which is empty.
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64);
+}
+
+/// Some elements of a segment, reduced.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Partial {
+    pub count: f64,
+    pub pivot: f64,
+    pub sum: f64,
+}
+
+impl Partial {
+    pub const EMPTY: Self = Self {
+        count: 0.0,
+        pivot: 0.0,
+        sum: 0.0,
+    };
+
+    /// One chunk.
+    pub fn of<R: Reduction>(values: &[f32], reduction: R) -> Self {
+        let count = values.len() as f64;
+        let pivot = if R::PIVOTS {
+            let gathered = fold(
+                values,
+                |value| value,
+                |gathered, value| reduction.gather(gathered, value),
+            );
+            reduction.pivot(gathered, count)
+        } else {
+            0.0
+        };
+        let sum = fold(values, |value| reduction.term(value, pivot), |sum, term| sum + term);
+        Self { count, pivot, sum }
+    }
+
+    /// Merges in further elements.
+    pub fn absorb(&mut self, other: Self, reduction: impl Reduction) {
+        if self.count == 0.0 {
+            *self = other;
+            return;
+        }
+        (self.pivot, self.sum) = reduction.merge(self, &other);
+        self.count += other.count;
+    }
+}
+
+/// The terms of all values, combined from 0 on.
+fn fold(values: &[f32], term: impl Fn(f64) -> f64, combine: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let take = |so_far, &value: &f32| combine(so_far, term(f64::from(value)));
+    let rest = chunks.remainder().iter().fold(0.0, take);
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = take(*lane, value);
+        }
+    }
+    combine(lanes.into_iter().fold(0.0, &combine), rest)
+}
+
+/// The mean, and the sum of the squared deviations from it.
+///
+/// Merged by the rule of Chan, Golub and LeVeque (1979). A constant has exactly its value as mean and 0 as sum: its
+/// sums are exact.
+#[derive(Clone, Copy)]
+pub(super) struct Deviations;
+
+impl Reduction for Deviations {
+    fn gather(self, gathered: f64, value: f64) -> f64 {
+        gathered + value
+    }
+
+    fn pivot(self, gathered: f64, count: f64) -> f64 {
+        gathered / count
+    }
+
+    fn term(self, value: f64, pivot: f64) -> f64 {
+        let deviation = value - pivot;
+        deviation * deviation
+    }
+
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
+        let share = other.count / (one.count + other.count);
+        let distance = other.pivot - one.pivot;
+        let between = distance * distance * one.count * share;
+        (one.pivot + distance * share, one.sum + (other.sum + between))
+    }
+}
+
+/// The sum of what a function makes of each element.
+#[derive(Clone, Copy)]
+pub(super) struct Sum<F>(F);
+
+impl<F: Fn(f64) -> f64 + Copy + Sync> Reduction for Sum<F> {
+    const PIVOTS: bool = false;
+
+    fn gather(self, gathered: f64, _: f64) -> f64 {
+        gathered
+    }
+
+    fn term(self, value: f64, _: f64) -> f64 {
+        self.0(value)
+    }
+
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
+        (0.0, one.sum + other.sum)
+    }
+}
+
+/// The sum of the squares.
+pub(super) fn squares() -> impl Reduction {
+    Sum(|value| value * value)
+}
+
+/// The sum of the magnitudes.
+pub(super) fn magnitudes() -> impl Reduction {
+    Sum(f64::abs)
+}
+
+/// The largest magnitude as pivot; the sum is 0.
+#[derive(Clone, Copy)]
+pub(super) struct Largest;
+
+impl Reduction for Largest {
+    /// A NaN is the largest of all, and stays.
+    fn gather(self, gathered: f64, value: f64) -> f64 {
+        let value = value.abs();
+        if value > gathered || value.is_nan() {
+            value
+        } else {
+            gathered
+        }
+    }
+
+    fn term(self, _: f64, _: f64) -> f64 {
+        0.0
+    }
+
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
+        (self.gather(one.pivot, other.pivot), 0.0)
+    }
+}
+
+/// The largest magnitude, and the sum of the powers of all magnitudes divided by it.
+#[derive(Clone, Copy)]
+pub(super) struct Powers {
+    pub p: f64,
+}
+
+impl Powers {
+    /// `sum(|x|^p)^(1/p)` of the elements.
+    pub fn norm(self, partial: &Partial) -> f64 {
+        match partial.pivot {
+            0.0 => 0.0,
+            largest => largest * partial.sum.powf(1.0 / self.p),
+        }
+    }
+
+    /// `(part / whole)^p`; 1 where both are the same, even 0 or infinite.
+    fn share(self, part: f64, whole: f64) -> f64 {
+        if part == whole {
+            1.0
+        } else {
+            (part / whole).powf(self.p)
+        }
+    }
+}
+
+impl Reduction for Powers {
+    fn gather(self, gathered: f64, value: f64) -> f64 {
+        Largest.gather(gathered, value)
+    }
+
+    fn term(self, value: f64, pivot: f64) -> f64 {
+        self.share(value.abs(), pivot)
+    }
+
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
+        let largest = self.gather(one.pivot, other.pivot);
+        let sum = |partial: &Partial| partial.sum * self.share(partial.pivot, largest);
+        (largest, sum(one) + sum(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(values: &[f32], chunk: usize, reduction: impl Reduction) -> Partial {
+        let mut merged = Partial::EMPTY;
+        for values in values.chunks(chunk) {
+            merged.absorb(Partial::of(values, reduction), reduction);
+        }
+        merged
+    }
+
+    #[test]
+    fn chunks_merge_to_the_whole() {
+        let values: Vec<f32> = (0..1000).map(|i| 1e6 + (i * i % 17) as f32).collect();
+        let whole = Partial::of(&values, Deviations);
+        let parts = merged(&values, 7, Deviations);
+        assert_eq!(parts.count, 1000.0);
+        assert!((parts.pivot - whole.pivot).abs() < 1e-9);
+        // A mean of 1e6 has 1e-10 of rounding in f64, next to deviations of about 1.
+        assert!((parts.sum / whole.sum - 1.0).abs() < 1e-9);
+        assert_eq!(merged(&values, 7, magnitudes()), Partial::of(&values, magnitudes()));
+        assert_eq!(merged(&values, 7, Largest), Partial::of(&values, Largest));
+        let cube = Powers { p: 3.0 };
+        let (whole, parts) = (Partial::of(&values, cube), merged(&values, 7, cube));
+        assert!((cube.norm(&parts) / cube.norm(&whole) - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn a_constant_has_no_deviation() {
+        let constant = merged(&[1234.1; 1007], 1000, Deviations);
+        assert_eq!((constant.pivot, constant.sum), (f64::from(1234.1f32), 0.0));
+    }
+
+    #[test]
+    fn powers_of_special_values_merge() {
+        const INF: f32 = f32::INFINITY;
+        let tiny = f32::from_bits(1);
+        for p in [1e-3, 0.5, 3.0, 1e6] {
+            let powers = Powers { p };
+            let norm = |values: &[f32]| {
+                let (whole, parts) = (Partial::of(values, powers), merged(values, 1, powers));
+                let (whole, parts) = (powers.norm(&whole), powers.norm(&parts));
+                assert!(whole == parts || whole.is_nan() && parts.is_nan() || (whole / parts - 1.0).abs() < 1e-12);
+                parts
+            };
+            assert_eq!(norm(&[0.0, -0.0, 0.0]), 0.0);
+            assert_eq!(norm(&[0.0, -3.0, 0.0]), 3.0);
+            assert_eq!(norm(&[1.0, INF, 0.0, -INF]), f64::INFINITY);
+            assert!(norm(&[INF, f32::NAN, 1.0]).is_nan());
+            assert!(norm(&[f32::MAX, tiny, f32::MAX]) >= f64::from(f32::MAX));
+            assert_eq!(norm(&[tiny]), f64::from(tiny));
+        }
+    }
+}
