@@ -1,17 +1,9 @@
 // A unit is sixteen neighbouring elements of one segment: the widest load there is, for software adapters.
 
 alias Unit = mat4x4<f32>;
-alias Sum = vec4<f32>;
-alias Real = f32;
-alias Bits = u32;
-alias Ints = i32;
 
 fn splat(v: f32) -> Unit {
     return Unit(vec4(v), vec4(v), vec4(v), vec4(v));
-}
-
-fn total(s: Sum) -> Real {
-    return (s.x + s.y) + (s.z + s.w);
 }
 
 // Taken about the first element, so that equal elements give exactly their value.
@@ -52,25 +44,4 @@ fn affine(u: Unit, weight: Unit, bias: Unit) -> Unit {
         u[2] * weight[2] + bias[2],
         u[3] * weight[3] + bias[3],
     );
-}
-
-// From the four components that raise.wgsl computes with to the types that a lane sums in.
-fn narrow_real(v: vec4<f32>) -> Real {
-    return v.x;
-}
-
-fn narrow_sum(v: vec4<f32>) -> Sum {
-    return v;
-}
-
-fn sum_bits(v: Sum) -> vec4<u32> {
-    return bitcast<vec4<u32>>(v);
-}
-
-fn total_power(q: Sum) -> Real {
-    return join_one(join_one(q.x, q.y), join_one(q.z, q.w));
-}
-
-fn join_real(a: Real, b: Real) -> Real {
-    return join_one(a, b);
 }

@@ -37,13 +37,12 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
 ///
 /// x and y are always given. What else a plan needs is what its operation was built with: weight, bias, statistics,
 /// running statistics; moments for the statistics and apply stages; a workspace of
-/// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes if that is not 0. x, y, weight and bias may begin at
-/// any element; all others at a multiple of 256 bytes (or of the device's `min_storage_buffer_offset_alignment`, where
-/// that is less).
+/// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes if that is not 0. Views may begin at any element, the
+/// workspace at a multiple of 256 bytes (or of the device's `min_storage_buffer_offset_alignment`, where that is less).
 ///
 /// | view | holds | bytes |
 /// |---|---|---|
-/// | x, y | f32, the planned shape, dense and row-major | 4 per element |
+/// | x, y | f32, the planned shape, dense and row-major or by the planned strides | 4 per element, gaps included |
 /// | weight, bias | f32, [`Operation::weight_len`](crate::Operation::weight_len) values | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment, row-major over the kept axes | 16 per segment |
 /// | running_mean, running_var | f32, one per channel | 4 per channel |
@@ -53,8 +52,11 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
 /// All buffers need [`wgpu::BufferUsages::STORAGE`]. A view that the plan has no use for is refused, but for the
 /// workspace, and the y of the statistics stage.
 ///
-/// Views of one buffer must not overlap where one is written, except that y may be x itself. If a view that is
-/// written shares a buffer with others, each must lie in 256-byte blocks of its own; only x and y may touch.
+/// Views of one buffer must not share elements where one is written, except that y may be x itself. (By strides, rows of
+/// y may lie between those of x.) x and y may share 256-byte blocks of a buffer; another view that shares one with a view
+/// that is written, or statistics, moments and running statistics that begin within a block, are copied through the
+/// workspace, which is then larger: [`Plan::workspace_size_for`](crate::Plan::workspace_size_for). The workspace shares
+/// its blocks with none.
 ///
 /// ```no_run
 /// use wgnorm::{Forward, View, wgpu};

@@ -1,5 +1,5 @@
-//! Normalization kernels on [wgpu]: batch, layer, RMS, instance and group norm, z-score and mean-variance
-//! normalization of f32 tensors in the caller's buffers.
+//! Normalization kernels on [wgpu]: batch, layer, RMS, instance, group, Lp and local response norm, z-score and
+//! mean-variance normalization of f32 tensors in the caller's buffers, over any axes, of any strided view, at any size.
 //!
 //! The crate runs on the caller's device and records into the caller's command encoder. It creates pipelines, bind
 //! groups and small parameter buffers, and nothing else; it never submits, polls or maps. (The helpers of
@@ -39,15 +39,18 @@
 //! | operation | builder | segment | y |
 //! |---|---|---|---|
 //! | batch norm | [`BatchNorm`] | a channel of the batch | `(x - mean) / sqrt(var + eps) * weight[c] + bias[c]` |
-//! | layer norm | [`LayerNorm`] | the axes from `axis` on | `(x - mean) / sqrt(var + eps) * weight + bias` |
-//! | RMS norm | [`RmsNorm`] | the axes from `axis` on | `x / sqrt(mean(x^2) + eps) * weight` |
+//! | layer norm | [`LayerNorm`] | the axes from `axis` on, or any axes | `(x - mean) / sqrt(var + eps) * weight + bias` |
+//! | RMS norm | [`RmsNorm`] | the axes from `axis` on, or any axes | `x / sqrt(mean(x^2) + eps) * weight` |
 //! | instance norm | [`InstanceNorm`] | a channel of a sample | `(x - mean) / sqrt(var + eps) * weight[c] + bias[c]` |
 //! | group norm | [`GroupNorm`] | a group of channels of a sample | `(x - mean) / sqrt(var + eps) * weight[c] + bias[c]` |
 //! | z-score | [`ZScore`] | any axes | `(x - mean) / sqrt(sum((x - mean)^2) / (n - ddof) + eps)` |
 //! | mean-variance | [`MeanVarianceNorm`] | any axes | `(x - mean) / (sqrt(var) + eps)` |
+//! | Lp norm | [`LpNorm`] | any axes | `x / max(norm, eps)`, `norm = sum(abs(x)^p)^(1/p)` |
+//! | local response norm | [`LocalResponseNorm`] | a window of channels | `x[c] / (k + alpha / size * sum(x[i]^2))^beta` |
 //! | merge of moments | [`Merge`] | parts of a segment | moments of the whole segment |
 //!
-//! Shapes are in memory order, row-major and dense. Channel operations take N×C×spatial or, with
+//! Tensors are row-major and dense unless `input_strides` or `output_strides` say how they lie; weight and bias may be
+//! indexed by any axes (`weight_axes`). Channel operations take N×C×spatial or, with
 //! [`Layout::ChannelsLast`], N×spatial×C. Default eps, momentum and other conventions come from a [`Preset`], whose
 //! documentation has the table of PyTorch, ONNX, Keras and Flax.
 //!

@@ -147,11 +147,17 @@ impl Plan {
             let ranges = arguments(&operation, args, workspace)?;
             Ranges::new(ranges, self.context.traits(), &operation)
         };
-        // The facts decide the workspace, which is checked in turn; it does not change the other facts.
-        let recipe = operation.recipe(&self.context, &ranges(0)?.facts)?;
-        let ranges = ranges(recipe.workspace)?;
-        let recipe = operation.recipe(&self.context, &ranges.facts)?;
-        Bound::new(&self.context, operation.name, &recipe, &ranges)
+        // The facts decide the workspace, which is checked in turn. One in the buffer of weight and bias, which kernels
+        // then write, may have these staged, and has to be larger.
+        let mut workspace = 0;
+        loop {
+            let ranges = ranges(workspace)?;
+            let recipe = operation.recipe(&self.context, &ranges.facts)?;
+            if recipe.workspace <= workspace {
+                return Bound::new(&self.context, operation.name, &recipe, &ranges);
+            }
+            workspace = recipe.workspace;
+        }
     }
 
     /// Binds and records in one.

@@ -87,6 +87,7 @@ modules!(
     unit_elementwise,
     unit_f32,
     unit_mat4,
+    unit_of_row,
     unit_vec4,
     weight_none,
     weight_scalar,
@@ -221,8 +222,8 @@ impl Unit {
     fn modules(self) -> &'static [Module] {
         match self {
             Self::Scalar => &[Module::unit_f32, Module::unit_elementwise],
-            Self::Vec4 => &[Module::unit_vec4, Module::unit_elementwise],
-            Self::Mat4 => &[Module::unit_mat4],
+            Self::Vec4 => &[Module::unit_vec4, Module::unit_of_row, Module::unit_elementwise],
+            Self::Mat4 => &[Module::unit_mat4, Module::unit_of_row],
             Self::Columns => &[Module::unit_columns, Module::unit_elementwise],
         }
     }

@@ -78,7 +78,7 @@ fn a_wrong_reference_fails() {
 #[test]
 fn what_is_not_built_is_skipped_and_named() {
     let mut unknown = layer("b");
-    unknown["op"] = "local_response_norm".into();
+    unknown["op"] = "standard_scaler".into();
     let mut partial = layer("c");
     partial["outputs"] = json!(["y", "dx"]);
     partial["tensors"]["dx"] = json!({"shape": [1], "dtype": "F32"});

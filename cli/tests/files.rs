@@ -389,3 +389,51 @@ fn every_operation_runs_and_checks() {
         assert!(String::from_utf8_lossy(&run.stdout).contains("passed"), "{more:?}");
     }
 }
+
+#[test]
+fn any_axes_norms_and_windows() {
+    let directory = tempfile::tempdir().unwrap();
+    let values: Vec<f32> = (0..48).map(|i| ((i * 29) % 17) as f32 - 5.0).collect();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 6, 4), }";
+    write(directory.path(), "x.npy", &npy(header, &le_f32(&values)));
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (6,), }";
+    write(directory.path(), "w.npy", &npy(header, &le_f32(&values[..6])));
+    let [x, w, y] = ["x.npy", "w.npy", "y.npy"].map(|name| path(directory.path(), name));
+    let run = |flags: &str| {
+        let flags = flags.replace('@', &w);
+        let args = ["norm", &x, "-o", &y, "--check"].into_iter().chain(flags.split(' '));
+        wgnorm(&args.collect::<Vec<_>>())
+    };
+    for flags in [
+        "--op layer --axes 0,2",
+        "--op rms --axes -2 --weight @",
+        "--op layer --axis 1 --weight @ --weight-axes 1",
+        "--op lp",
+        "--op lp --axes 1,2 --p 3",
+        "--op lp --p inf --preset onnx",
+        "--op lp --p 1 --zero-norm zero",
+        "--op lrn --size 5",
+        "--op lrn --size 2 --alpha 0.5 --beta 1 --k 2 --preset onnx",
+    ] {
+        assert_code(&run(flags), 0);
+    }
+    // The length of the last row of the first sample is 1.
+    assert_code(&run("--op lp"), 0);
+    let row: f32 = read_npy(&y).1[20..24].iter().map(|y| y * y).sum();
+    assert!((row - 1.0).abs() < 1e-6, "{row}");
+    for flags in [
+        "--op layer --axis 1 --axes 1",
+        "--op layer --axes 3",
+        "--op layer --axes 1,1",
+        "--op lp --p 0",
+        "--op lp --size 3",
+        "--op lrn",
+        "--op lrn --size 0",
+        "--op lrn --size 3 --axes 1",
+        "--op batch --axes 1",
+        "--op rms --weight @ --weight-axes 2",
+        "--op rms --weight-axes 7",
+    ] {
+        assert_code(&run(flags), 2);
+    }
+}

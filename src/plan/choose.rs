@@ -1,5 +1,6 @@
 //! Which variants can run an operation, and which one should.
 
+use super::MOMENTS_BYTES;
 use super::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
@@ -127,8 +128,12 @@ impl Choice<'_> {
                         .is_some_and(|layout| bounded(layout.units.div_ceil(tuning.column_lanes)))
             }
             Variant::ColumnSplit => {
+                // The parts of one span have to fit a binding.
+                let parts = u64::from(geometries.statistics.segments) * u64::from(geometries.statistics.run());
                 has_columns(&geometries.statistics)
-                    || (run_as_columns(&geometries.statistics).is_some() && geometries.statistics.run() <= MAX_PARTS)
+                    || (run_as_columns(&geometries.statistics).is_some()
+                        && geometries.statistics.run() <= MAX_PARTS
+                        && parts * MOMENTS_BYTES <= traits.binding_size)
             }
         }
     }

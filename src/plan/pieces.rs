@@ -77,7 +77,7 @@ pub fn blocks(operation: &Operation, facts: &Facts, binding_size: u64, alignment
                     .map(|first| first..axis.extent.min(first + len))
                     .collect(),
                 // Whatever the other half of the grid says.
-                false => vec![0..0],
+                false => vec![Range::default()],
             };
             boxes = (boxes.iter())
                 .flat_map(|cut| {
@@ -129,8 +129,8 @@ impl<'a> Grid<'a> {
         let slack = u64::from(alignment / 4) - 1;
         let elements = (most / 4).saturating_sub(slack);
         let records = (most / MOMENTS_BYTES).saturating_sub(u64::from(RECORD_ALIGNMENT) - 1);
-        while let Some((stride, most)) = grid.beyond(facts, elements, records) {
-            grid.cut(stride, most, alignment)?;
+        while let Some((strides, most)) = grid.beyond(facts, elements, records) {
+            grid.cut(strides, most, alignment)?;
         }
         let pieces = (axes.iter().zip(&grid.lens)).map(|(axis, &len)| u64::from(axis.extent.div_ceil(len)));
         let pieces = pieces.fold(1, u64::saturating_mul);
@@ -146,44 +146,69 @@ impl<'a> Grid<'a> {
     }
 
     /// What of a piece exceeds its limit, by its strides, and the limit.
-    fn beyond(&self, facts: &Facts, elements: u64, records: u64) -> Option<(Stride, u64)> {
-        let x = self.span(|axis| axis.x);
-        let y = self.span(|axis| axis.y);
+    fn beyond(&self, facts: &Facts, elements: u64, records: u64) -> Option<(Strides, u64)> {
+        let strides = |of, around| Strides { of, around };
+        // Neighbours are read, and not written.
+        let of_x = strides(|axis| axis.x, self.window.0 + self.window.1);
+        let of_y = strides(|axis| axis.y, 0);
+        let of_records = strides(|axis| axis.record, 0);
+        let (x, y) = (self.span(of_x), self.span(of_y));
         if x > elements {
-            return Some((|axis| axis.x, elements));
+            return Some((of_x, elements));
         }
         if y > elements {
-            return Some((|axis| axis.y, elements));
+            return Some((of_y, elements));
         }
-        if self.span(|axis| axis.record) > records {
-            return Some((|axis| axis.record, records));
+        if self.span(of_records) > records {
+            return Some((of_records, records));
         }
-        // Ranges of one buffer that meet are bound together.
-        let apart = facts.apart?.unsigned_abs();
-        if apart < x.max(y) + elements_of_block() && x.max(y) + apart > elements {
-            return Some((|axis| axis.x, x - 1));
+        let longer = x.max(y);
+        if self.together(facts.apart?, x, y) > elements {
+            return Some((if x == longer { of_x } else { of_y }, longer - 1));
         }
         None
     }
 
+    /// The most elements that are bound together, of pieces of x and y that meet in one buffer; 0 where none do.
+    fn together(&self, apart: i64, x: u64, y: u64) -> u64 {
+        let block = elements_of_block();
+        let distance = apart.unsigned_abs();
+        if self.axes.iter().all(|axis| axis.extent == 1 || axis.x == axis.y) {
+            // All pieces are as far apart as the tensors.
+            return if distance < x.max(y) + block {
+                x.max(y) + distance
+            } else {
+                0
+            };
+        }
+        // The tensors lie one behind the other; a piece of one end may meet its piece of the other.
+        let first = match apart >= 0 {
+            true => span(self.axes, |axis| axis.x),
+            false => span(self.axes, |axis| axis.y),
+        };
+        if distance < first + block { x + y + block } else { 0 }
+    }
+
     /// Elements from the first to the last of the largest piece, and of its neighbours.
-    fn span(&self, stride: Stride) -> u64 {
-        let around = u64::from(self.window.0 + self.window.1);
+    fn span(&self, strides: Strides) -> u64 {
+        let around = u64::from(strides.around);
         let steps = |(axis, &len): (&Axis, &u32)| {
             let mut positions = u64::from(len);
             if axis.reduced {
                 positions = (positions + around).min(u64::from(axis.extent));
             }
-            (positions - 1) * u64::from(stride(axis))
+            (positions - 1) * u64::from((strides.of)(axis))
         };
         1 + self.axes.iter().zip(&self.lens).map(steps).sum::<u64>()
     }
 
     /// Cuts the axis of the largest stride into as few even pieces as fit.
-    fn cut(&mut self, stride: Stride, most: u64, alignment: u32) -> Result<()> {
-        let longer = |(i, _): &(usize, &Axis)| self.lens[*i] > 1;
+    fn cut(&mut self, strides: Strides, most: u64, alignment: u32) -> Result<()> {
+        let stride = strides.of;
+        // Cutting a broadcast axis would make nothing shorter.
+        let divisible = |(i, axis): &(usize, &Axis)| self.lens[*i] > 1 && stride(axis) > 0;
         let by_stride = |(_, axis): &(usize, &Axis)| stride(axis);
-        let Some((i, axis)) = (self.axes.iter().enumerate()).filter(longer).max_by_key(by_stride) else {
+        let Some((i, axis)) = (self.axes.iter().enumerate()).filter(divisible).max_by_key(by_stride) else {
             bail!(
                 Limit,
                 "shape",
@@ -191,8 +216,8 @@ impl<'a> Grid<'a> {
             );
         };
         let len = self.lens[i];
-        let step = u64::from(stride(axis)).max(1);
-        let others = self.span(stride) - (u64::from(len) - 1) * step;
+        let step = u64::from(stride(axis));
+        let others = self.span(strides) - (u64::from(len) - 1) * step;
         let fits = most.saturating_sub(others) / step + 1;
         // At most half, so that few rounds are enough whatever the limit is about.
         let fits = fits.clamp(1, u64::from(len.div_ceil(2))) as u32;
@@ -235,7 +260,12 @@ impl<'a> Grid<'a> {
     }
 }
 
-type Stride = fn(&Axis) -> u32;
+/// Distances along the axes, and how many neighbours of an element count as well.
+#[derive(Clone, Copy)]
+struct Strides {
+    of: fn(&Axis) -> u32,
+    around: u32,
+}
 
 /// Elements of the largest block that bindings are aligned to.
 fn elements_of_block() -> u64 {

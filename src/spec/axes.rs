@@ -173,6 +173,33 @@ impl Tensor {
     }
 }
 
+/// Where the channel axis lies in x, and in y if elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Layouts {
+    pub x: Layout,
+    pub y: Option<Layout>,
+}
+
+/// The setters over [`Layouts`] of builders that have a channel axis.
+macro_rules! layout_settings {
+    ($builder:ident, $($layouts:ident).+) => {
+        impl $builder {
+            /// Where the channel axis lies; the shape is always in memory order.
+            pub fn layout(mut self, layout: $crate::Layout) -> Self {
+                self.$($layouts).+.x = layout;
+                self
+            }
+
+            /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
+            pub fn output_layout(mut self, layout: $crate::Layout) -> Self {
+                self.$($layouts).+.y = Some(layout);
+                self
+            }
+        }
+    };
+}
+pub(crate) use layout_settings;
+
 /// A shape of N, C and spatial axes, in memory order, and which axis is the channel.
 pub(crate) struct Channels {
     extents: Vec<u32>,
@@ -181,8 +208,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// `output` is the layout of y, where it is another one.
-    pub fn new(shape: &[usize], layout: Layout, output: Option<Layout>) -> Result<Self> {
+    pub fn new(shape: &[usize], layouts: Layouts) -> Result<Self> {
         if shape.len() < 2 {
             bail!(
                 Shape,
@@ -192,14 +218,14 @@ impl Channels {
             );
         }
         let extents = geometry::extents(shape, "shape")?;
-        let axis = match layout {
+        let axis = match layouts.x {
             Layout::ChannelsFirst => 1,
             Layout::ChannelsLast => extents.len() - 1,
         };
         Ok(Self {
             extents,
             axis,
-            output: output.unwrap_or(layout),
+            output: layouts.y.unwrap_or(layouts.x),
         })
     }
 

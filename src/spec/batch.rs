@@ -1,7 +1,5 @@
-use super::{
-    Channels, Common, Layout, Normalization, OneValue, Operation, RunningUpdate, RunningVariance, Source,
-    common_settings,
-};
+use super::axes::{Channels, Layouts};
+use super::{Common, Normalization, OneValue, Operation, RunningUpdate, RunningVariance, Source, common_settings};
 use crate::error::{Result, bail};
 
 /// Batch normalization of an N×C×… or N×…×C tensor per channel (Ioffe and Szegedy 2015; the semantics of
@@ -60,8 +58,7 @@ pub struct BatchNorm {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChannelNorm {
     pub shape: Vec<usize>,
-    pub layout: Layout,
-    pub output_layout: Option<Layout>,
+    pub layouts: Layouts,
     pub source: Source,
     pub update: bool,
     pub momentum: Option<f32>,
@@ -73,8 +70,7 @@ impl ChannelNorm {
     pub fn new(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
-            layout: Layout::ChannelsFirst,
-            output_layout: None,
+            layouts: Layouts::default(),
             source: Source::Input,
             update: false,
             momentum: None,
@@ -85,7 +81,7 @@ impl ChannelNorm {
 
     /// The operation, with samples reduced (batch norm) or kept (instance norm).
     pub fn operation(&self, name: &'static str, common: &Common, eps: f32, reduce_samples: bool) -> Result<Operation> {
-        let channels = Channels::new(&self.shape, self.layout, self.output_layout)?;
+        let channels = Channels::new(&self.shape, self.layouts)?;
         let mut samples = channels.samples();
         // Running statistics are per channel: the samples of an instance norm then share them.
         let reduce_samples = reduce_samples || self.source == Source::Running;
@@ -135,19 +131,9 @@ impl ChannelNorm {
 /// The setters over [`ChannelNorm`] that batch and instance norm share.
 macro_rules! channel_settings {
     ($builder:ident) => {
+        $crate::spec::axes::layout_settings!($builder, channels.layouts);
+
         impl $builder {
-            /// Where the channel axis lies; the shape is always in memory order.
-            pub fn layout(mut self, layout: $crate::Layout) -> Self {
-                self.channels.layout = layout;
-                self
-            }
-
-            /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
-            pub fn output_layout(mut self, layout: $crate::Layout) -> Self {
-                self.channels.output_layout = Some(layout);
-                self
-            }
-
             /// Normalizes with the running statistics that the caller binds (evaluation mode). No statistics are
             /// taken, and no records are written.
             pub fn use_running_statistics(mut self) -> Self {

@@ -1,4 +1,5 @@
-use super::{Channels, Common, Layout, Normalization, Operation, common_settings};
+use super::axes::{Channels, Layouts, layout_settings};
+use super::{Common, Normalization, Operation, common_settings};
 use crate::error::{Result, bail};
 
 /// What weight and bias of a group norm are indexed by.
@@ -46,13 +47,13 @@ pub enum Affine {
 pub struct GroupNorm {
     shape: Vec<usize>,
     groups: usize,
-    layout: Layout,
-    output_layout: Option<Layout>,
+    layouts: Layouts,
     affine: Affine,
     pub(crate) common: Common,
 }
 
 common_settings!(GroupNorm);
+layout_settings!(GroupNorm, layouts);
 
 impl GroupNorm {
     /// Group norm of a dense tensor of at least rank 2; `groups` must divide the channels.
@@ -60,23 +61,10 @@ impl GroupNorm {
         Self {
             shape: shape.to_vec(),
             groups,
-            layout: Layout::ChannelsFirst,
-            output_layout: None,
+            layouts: Layouts::default(),
             affine: Affine::PerChannel,
             common: Common::new(true, true),
         }
-    }
-
-    /// Where the channel axis lies; the shape is always in memory order.
-    pub fn layout(mut self, layout: Layout) -> Self {
-        self.layout = layout;
-        self
-    }
-
-    /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
-    pub fn output_layout(mut self, layout: Layout) -> Self {
-        self.output_layout = Some(layout);
-        self
     }
 
     /// What weight and bias are indexed by.
@@ -88,7 +76,7 @@ impl GroupNorm {
 
 impl Normalization for GroupNorm {
     fn operation(&self) -> Result<Operation> {
-        let channels = Channels::new(&self.shape, self.layout, self.output_layout)?;
+        let channels = Channels::new(&self.shape, self.layouts)?;
         let groups = match u32::try_from(self.groups) {
             Ok(groups) if groups > 0 && channels.count().is_multiple_of(groups) => groups,
             _ => bail!(

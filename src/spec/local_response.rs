@@ -1,5 +1,5 @@
-use super::axes::Channels;
-use super::{Common, Layout, Normalization, Operation, Preset, Statistic, Window, common_settings};
+use super::axes::{Channels, Layouts, layout_settings};
+use super::{Common, Normalization, Operation, Preset, Statistic, Window, common_settings};
 use crate::error::{Result, bail};
 
 /// Local response normalization of an N×C×… or N×…×C tensor across neighbouring channels (Krizhevsky, Sutskever and
@@ -38,12 +38,12 @@ pub struct LocalResponseNorm {
     alpha: f32,
     beta: f32,
     k: f32,
-    layout: Layout,
-    output_layout: Option<Layout>,
+    layouts: Layouts,
     pub(crate) common: Common,
 }
 
 common_settings!(LocalResponseNorm);
+layout_settings!(LocalResponseNorm, layouts);
 
 impl LocalResponseNorm {
     /// Local response norm of a tensor of at least rank 2 over windows of `size` channels.
@@ -54,8 +54,7 @@ impl LocalResponseNorm {
             alpha: 1e-4,
             beta: 0.75,
             k: 1.0,
-            layout: Layout::ChannelsFirst,
-            output_layout: None,
+            layouts: Layouts::default(),
             common: Common::new(false, false),
         }
     }
@@ -77,18 +76,6 @@ impl LocalResponseNorm {
         self.k = k;
         self
     }
-
-    /// Where the channel axis lies; the shape is always in memory order.
-    pub fn layout(mut self, layout: Layout) -> Self {
-        self.layout = layout;
-        self
-    }
-
-    /// Where the channel axis lies in y, if not where it lies in x: y is then dense in that layout.
-    pub fn output_layout(mut self, layout: Layout) -> Self {
-        self.output_layout = Some(layout);
-        self
-    }
 }
 
 impl Normalization for LocalResponseNorm {
@@ -107,7 +94,7 @@ impl Normalization for LocalResponseNorm {
         if self.common.statistics {
             bail!(Parameter, "statistics", "are asked for, but there are none");
         }
-        let channels = Channels::new(&self.shape, self.layout, self.output_layout)?;
+        let channels = Channels::new(&self.shape, self.layouts)?;
         // Neighbours beyond the tensor count as 0: no more of them need be looked at than there are channels.
         let within = |neighbours: usize| u32::try_from(neighbours).unwrap_or(u32::MAX).min(channels.count());
         let (before, after) = (within(self.size / 2), within((self.size - 1) / 2));

@@ -82,8 +82,7 @@ impl LpNorm {
 
 impl Normalization for LpNorm {
     fn operation(&self) -> Result<Operation> {
-        // Also refuses a NaN.
-        if !(self.p > 0.0) {
+        if self.p.is_nan() || self.p <= 0.0 {
             bail!(Parameter, "p", "is {}, a number above 0 or infinity is needed", self.p);
         }
         let (eps_rule, default_eps) = match self.zero.unwrap_or(self.common.preset.zero_norm()) {

@@ -27,7 +27,7 @@ pub use rms::RmsNorm;
 use crate::error::{Result, bail};
 use crate::geometry::{self, Axis};
 use crate::tuning::Variant;
-use axes::{Channels, Strides, Tensor};
+use axes::{Strides, Tensor};
 
 /// Where the channel axis of a tensor of shape N×C, N×C×L, N×C×H×W or N×C×D×H×W lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

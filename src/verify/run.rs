@@ -2,7 +2,7 @@
 
 use super::arrangement::{Arrangement, Place, dense, places};
 use super::case::Case;
-use super::transfer::{create, download, upload};
+use super::transfer::{create, submit_and_download, upload};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::plan::Role;
 use crate::{Context, Forward, Plan, Record, Variant, View};
@@ -233,12 +233,8 @@ async fn submit(context: &Context, memory: &Memory, plan: &Plan, poison: u32) ->
     let bound = plan.bind(&args)?;
     let mut encoder = context.device().create_command_encoder(&Default::default());
     bound.record(&mut encoder);
-    context.queue().submit([encoder.finish()]);
-
-    let mut after: Vec<Vec<u32>> = Vec::with_capacity(buffers.len());
-    for (buffer, words) in buffers.iter().zip(&before) {
-        after.push(download(context, buffer, 0..words.len()).await?);
-    }
+    let lens: Vec<_> = before.iter().map(Vec::len).collect();
+    let mut after = submit_and_download(context, encoder, &buffers, &lens).await?;
     let take = |places: &[(usize, usize)]| places.iter().map(|&(buffer, word)| after[buffer][word]).collect();
     let running = memory.running.as_ref().map(|given| match memory.binds_running {
         true => [Role::RunningMean, Role::RunningVar].map(|role| take(&memory.outputs(role)[..memory.channels])),

@@ -56,16 +56,47 @@ pub async fn download<T: Pod>(context: &Context, buffer: &wgpu::Buffer, range: R
     if start == end {
         return Ok(Vec::new());
     }
-    let staging = context.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("wgnorm readback"),
-        size: end - start,
-        usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
-        mapped_at_creation: false,
-    });
+    let staging = readback(context, end - start);
     let mut encoder = context.device().create_command_encoder(&Default::default());
     encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, end - start);
     context.queue().submit([encoder.finish()]);
     map(context, &staging).await
+}
+
+/// Submits what was recorded and reads back the first words of some buffers, as many as `lens` says, in one go.
+pub(super) async fn submit_and_download(
+    context: &Context,
+    mut encoder: wgpu::CommandEncoder,
+    buffers: &[wgpu::Buffer],
+    lens: &[usize],
+) -> Result<Vec<Vec<u32>>> {
+    let bytes = |len: usize| len as BufferAddress * 4;
+    let staging = readback(context, bytes(lens.iter().sum::<usize>()).max(4));
+    let mut start = 0;
+    for (buffer, &len) in buffers.iter().zip(lens) {
+        if len > 0 {
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, bytes(start), bytes(len));
+        }
+        start += len;
+    }
+    context.queue().submit([encoder.finish()]);
+    let all: Vec<u32> = map(context, &staging).await?;
+    let mut rest = &all[..];
+    let take = |&len: &usize| {
+        let (words, after) = rest.split_at(len);
+        rest = after;
+        words.to_vec()
+    };
+    Ok(lens.iter().map(take).collect())
+}
+
+fn readback(context: &Context, size: BufferAddress) -> wgpu::Buffer {
+    context.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("wgnorm readback"),
+        size,
+        usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    })
 }
 
 /// The contents of a buffer that has [`BufferUsages::MAP_READ`].

@@ -3,8 +3,8 @@
 use wgnorm::ErrorKind::{self, *};
 use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::{
-    BatchNorm, Error, Forward, GroupNorm, LayerNorm, Normalization, OneValue, Plan, Preset, RmsNorm, Variant, View,
-    ZScore, wgpu,
+    BatchNorm, Error, Forward, GroupNorm, LayerNorm, LocalResponseNorm, LpNorm, Normalization, OneValue, Plan, Preset,
+    RmsNorm, Variant, View, ZScore, ZeroNorm, wgpu,
 };
 
 use super::common::context;
@@ -63,6 +63,68 @@ fn parameters() {
 }
 
 #[test]
+fn weight_axes() {
+    let with = |axes: &[isize]| LayerNorm::new(&[2, 3, 4]).weight_axes(axes).operation();
+    assert_eq!(with(&[0, -1]).unwrap().weight_len, 8);
+    assert_eq!(with(&[]).unwrap().weight_len, 1);
+    assert_refused(with(&[3]), Shape, "weight_axes");
+    assert_refused(with(&[2, -1]), Shape, "weight_axes");
+    assert_refused(LayerNorm::new(&[2, 3, 4]).axes(&[1, 1]).operation(), Shape, "axis");
+}
+
+#[test]
+fn strides() {
+    let from = |strides: &[usize]| LayerNorm::new(&[4, 64]).input_strides(strides).operation();
+    let to = |strides: &[usize]| LayerNorm::new(&[4, 64]).output_strides(strides).operation();
+    assert!(from(&[0, 1]).is_ok() && from(&[1, 1]).is_ok() && to(&[64, 1]).is_ok() && to(&[1, 4]).is_ok());
+    assert_refused(from(&[64]), Shape, "input_strides");
+    assert_refused(from(&[1 << 40, 1]), Overflow, "input_strides");
+    for overlapping in [[63, 1], [0, 1], [1, 1], [64, 0], [2, 4]] {
+        assert_refused(to(&overlapping), Shape, "output_strides");
+    }
+    // 64 x 2^30 elements from the first to the last do not fit the groups' stride.
+    let groups = GroupNorm::new(&[1, 64], 2).input_strides(&[0, 1 << 31]).operation();
+    assert_refused(groups, Overflow, "input_strides");
+
+    // A view has to hold all that its strides reach.
+    let rows = LayerNorm::new(&[4, 64])
+        .input_strides(&[100, 1])
+        .plan(context())
+        .unwrap();
+    assert_refused(rows.bind(&Buffers::new(363, 64).args()), Size, "x");
+    let (wide, narrow) = (Buffers::new(364, 64), Buffers::new(256, 64));
+    rows.bind(&with_y(wide.args(), View::new(&narrow.y))).unwrap();
+    assert_refused(rows.bind(&with_y(wide.args(), View::new(&wide.x))), Overlap, "y");
+}
+
+#[test]
+fn norms_and_windows() {
+    for p in [0.0, -1.0, f32::NAN, f32::NEG_INFINITY] {
+        assert_refused(LpNorm::new(&[2, 3], &[1]).p(p).operation(), Parameter, "p");
+    }
+    assert_refused(LpNorm::new(&[2, 3], &[1]).eps(-1.0).operation(), Parameter, "eps");
+    let zero = LpNorm::new(&[2, 3], &[1]).zero_norm(ZeroNorm::Zero).eps(1e-3);
+    assert_refused(zero.operation(), Parameter, "eps");
+    let window = |size| LocalResponseNorm::new(&[2, 6, 5], size);
+    assert_refused(window(0).operation(), Parameter, "size");
+    assert_refused(window(3).alpha(f32::NAN).operation(), Parameter, "alpha");
+    assert_refused(window(3).beta(f32::INFINITY).operation(), Parameter, "beta");
+    assert_refused(window(3).k(f32::NAN).operation(), Parameter, "k");
+    assert_refused(window(3).eps(1e-5).operation(), Parameter, "eps");
+    assert_refused(window(3).statistics(true).operation(), Parameter, "statistics");
+    assert_refused(window(3).plan_statistics(context()), Parameter, "stage");
+    assert_refused(LocalResponseNorm::new(&[6], 3).operation(), Shape, "shape");
+    let wide = LocalResponseNorm::new(&[1, 100_000, 1], 60_001);
+    assert_refused(wide.plan(context()), Limit, "size");
+    assert!(window(usize::MAX).plan(context()).is_ok());
+    // Neighbours are read after they would be overwritten.
+    let plan = window(3).plan(context()).unwrap();
+    let buffers = Buffers::new(60, 1);
+    assert_refused(plan.bind(&Forward::in_place(&buffers.x)), Overlap, "y");
+    plan.bind(&Forward::new(&buffers.x, &buffers.y)).unwrap();
+}
+
+#[test]
 fn variants_that_cannot_run() {
     let context = context();
     let builder = LayerNorm::new(&[2, 300]);
@@ -88,8 +150,8 @@ fn limits() {
     let narrow = with(|traits| traits.binding_size = 1024);
     let plan = rows.plan(&narrow).unwrap();
     plan.bind(&Buffers::new(1000 * 64, 64).args()).unwrap();
-    let narrower = with(|traits| traits.binding_size = 255);
-    assert_refused(rows.plan(&narrower), Limit, "weight");
+    let narrower = with(|traits| traits.binding_size = 800);
+    assert_refused(LayerNorm::new(&[10, 256]).plan(&narrower), Limit, "weight");
     let too_many_pieces = LayerNorm::new(&[1 << 22, 64]).weight(false).bias(false);
     assert_refused(too_many_pieces.plan(&narrow), Limit, "shape");
     let few_workgroups = with(|traits| traits.workgroups_per_dimension = 2);
@@ -226,14 +288,16 @@ fn overlaps_and_alignment() {
     let odd = args.statistics(at(513));
     assert_refused(statistics.bind(&odd), Argument, "workspace");
     assert_eq!(statistics.workspace_size(), 0);
-    let workspace = context().create_workspace(statistics.workspace_size_for(&odd).unwrap());
+    let needed = statistics.workspace_size_for(&odd).unwrap();
+    assert_eq!(needed, 64);
+    let workspace = context().create_workspace(2 * needed);
     statistics.bind(&odd.workspace(&workspace)).unwrap();
     assert_refused(
         statistics.bind(&odd.workspace(View::new(&workspace).offset(1))),
         Alignment,
         "workspace",
     );
-    assert_refused(statistics.bind(&odd.workspace(at(576))), Overlap, "workspace");
+    assert_refused(statistics.bind(&odd.workspace(at(512))), Overlap, "workspace");
     statistics.bind(&odd.workspace(at(640))).unwrap();
     for offset in [1, 64, 255] {
         assert_refused(statistics.bind(&with_y(records, at(offset))), Overlap, "y");

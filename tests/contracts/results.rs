@@ -1,8 +1,11 @@
-//! Results: bitwise the same from run to run, and whatever the batch where that is asked for.
+//! Results: bitwise the same from run to run, and whatever the batch where that is asked for; in the layout asked for.
 
 use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::verify::{Case, Expected, Norm, Values, run};
-use wgnorm::{Affine, BatchNorm, Context, Forward, GroupNorm, InstanceNorm, LayerNorm, Layout, Plan, RmsNorm, wgpu};
+use wgnorm::{
+    Affine, BatchNorm, Context, Forward, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, Normalization,
+    Plan, RmsNorm, wgpu,
+};
 
 use super::common::context;
 use super::{batch, case, layer};
@@ -194,4 +197,33 @@ fn contexts_and_plans_are_shared_between_threads() {
     shared::<Plan>();
     shared::<wgnorm::Bound>();
     shared::<wgnorm::Error>();
+}
+
+/// N×H×W×C in, N×C×H×W out: the numbers of the same layout, in the other order.
+#[test]
+fn layouts_change_on_the_way() {
+    let (n, h, w, c) = (3, 5, 4, 6);
+    let shape = [n, h, w, c];
+    let x = Values::Normal.fill(n * h * w * c, 3);
+    let run = |operation: wgnorm::Result<wgnorm::Operation>| -> Vec<f32> {
+        let plan = operation.unwrap().plan(context()).unwrap();
+        forward(&plan, &x).into_iter().map(f32::from_bits).collect()
+    };
+    macro_rules! check {
+        ($builder:expr) => {{
+            let builder = $builder.layout(Layout::ChannelsLast).weight(false).bias(false);
+            let same = run(builder.operation());
+            let moved = run(builder.output_layout(Layout::ChannelsFirst).operation());
+            for (i, y) in moved.iter().enumerate() {
+                let (column, row) = (i % w, i / w % h);
+                let (channel, sample) = (i / (w * h) % c, i / (w * h * c));
+                let expected = same[((sample * h + row) * w + column) * c + channel];
+                assert!((y - expected).abs() <= 2e-6, "{y} instead of {expected} at {i}");
+            }
+        }};
+    }
+    check!(BatchNorm::new(&shape));
+    check!(InstanceNorm::new(&shape));
+    check!(GroupNorm::new(&shape, 3));
+    check!(LocalResponseNorm::new(&shape, 3));
 }

@@ -1,230 +1,142 @@
-//! What every plan promises, whatever the shape, the operation, the bindings and the device: checked without one.
+//! What every plan promises, whatever the shape, the operation, the views and the device: checked without one.
+//!
+//! `WGNORM_PROPERTY_CASES` asks for more cases than usual, `WGNORM_PROPERTY_SEED` for others.
 
+mod bounds;
+mod expected;
+mod machine;
+mod memory;
 mod scenario;
+mod views;
 mod walk;
-
-use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use scenario::{Scenario, scenario};
-use walk::Walk;
-use wgnorm::plan::{Facts, Offsets, Operand, Recipe, Step, candidates};
-use wgnorm::shader::{Kernel, Parameters, Slot, Unit};
-use wgnorm::spec::Operation;
+use wgnorm::geometry::span;
+use wgnorm::plan::{Facts, Recipe, Role, candidates};
+use wgnorm::spec::{Operation, Statistic};
 use wgnorm::{DeviceTraits, ErrorKind, LayerNorm, Normalization, Tuning};
 
-/// Larger tensors are planned, but not walked over.
+use bounds::{TRIP_LIMIT, trips};
+use expected::Expected;
+use scenario::{Scenario, scenario};
+
+/// Larger tensors are planned, but not carried out.
 const WALKED: u64 = 1 << 12;
 
-/// Where llvmpipe stops, counted over all loops of an invocation.
-const TRIP_LIMIT: u64 = 65_535;
+/// Words from the first to the last element of those that are carried out.
+const SPANNED: u64 = 1 << 16;
+
+fn config() -> ProptestConfig {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    ProptestConfig {
+        cases: number("WGNORM_PROPERTY_CASES").map_or(20_000, |cases| cases.clamp(20_000, 1 << 31) as u32),
+        rng_seed: RngSeed::Fixed(number("WGNORM_PROPERTY_SEED").unwrap_or(1)),
+        failure_persistence: None,
+        max_shrink_iters: 4096,
+        ..Default::default()
+    }
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 20_000,
-        rng_seed: RngSeed::Fixed(1),
-        failure_persistence: None,
-        ..Default::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_plan_keeps_its_promises(scenario in scenario()) {
-        let Scenario { operation, traits, tuning, facts } = &scenario;
-        let mut operations = vec![operation.clone()];
-        let variants = candidates(operation, traits, tuning, facts.offsets).expect("candidates");
-        prop_assert!(!variants.is_empty());
-        operations.extend(variants.into_iter().map(|variant| Operation { variant: Some(variant), ..operation.clone() }));
-        for operation in &operations {
-            match Recipe::new(operation, traits, tuning, facts) {
-                Ok(recipe) => check(&scenario, operation, &recipe),
-                // Too many moments or workgroups for 32 bits or the device.
-                Err(error) => prop_assert!(
-                    matches!(error.kind(), ErrorKind::Overflow | ErrorKind::Limit) && elements(operation) > WALKED,
-                    "{:?}: {error}", operation.variant
-                ),
-            }
+        if let Some(scenario) = &scenario {
+            check(scenario);
         }
     }
 }
 
-#[test]
-fn merges_are_bounded_too() {
-    let operation = LayerNorm::new(&[1, 1]).operation().unwrap();
-    let traits = DeviceTraits::minimal(true);
-    let merge = |parts| Recipe::merge(&operation, parts, &traits, &Tuning::SOFTWARE, &Facts::default());
-    let many = 32 * TRIP_LIMIT as u32;
-    assert!(trips(&merge(many).unwrap().steps[0]) <= TRIP_LIMIT);
-    assert_eq!(merge(3 * many).unwrap_err().kind(), ErrorKind::Limit);
+fn check(scenario: &Scenario) {
+    let Scenario {
+        operation,
+        traits,
+        tuning,
+        facts,
+        ..
+    } = scenario;
+    let walked = elements(operation) <= WALKED
+        && span(&operation.axes, |axis| axis.x).max(span(&operation.axes, |axis| axis.y)) <= SPANNED;
+    let expected = (walked && elements(operation) > 0).then(|| Expected::new(scenario));
+    let mut operations = vec![operation.clone()];
+    match candidates(operation, traits, tuning, facts) {
+        Ok(variants) => {
+            assert!(!variants.is_empty());
+            operations.extend(variants.into_iter().map(|variant| Operation {
+                variant: Some(variant),
+                ..operation.clone()
+            }));
+        }
+        Err(error) => check_error(scenario, &error),
+    }
+    for operation in &operations {
+        match Recipe::new(operation, traits, tuning, facts) {
+            Ok(recipe) => {
+                assert!(!scenario.lacks_stage());
+                if elements(operation) == 0 {
+                    assert!(recipe.steps.is_empty() && recipe.workspace == 0);
+                    continue;
+                }
+                if let (Some(forced), Some(variant)) = (operation.variant, recipe.variant) {
+                    assert_eq!(variant, forced);
+                }
+                bounds::check(scenario, &recipe);
+                if let Some(expected) = &expected {
+                    machine::run(scenario, expected, &recipe);
+                }
+            }
+            Err(error) => check_error(scenario, &error),
+        }
+    }
+}
+
+/// Plans fail only where they have to.
+fn check_error(scenario: &Scenario, error: &wgnorm::Error) {
+    let (operation, traits) = (&scenario.operation, &scenario.traits);
+    let elements = elements(operation);
+    if scenario.lacks_stage() {
+        assert_eq!(error.kind(), ErrorKind::Parameter, "{error}");
+        return;
+    }
+    // Enough for a binding of anything but x and y, which are cut: moments of as many parts as there are elements.
+    let roomy = traits.binding_size >= 32 * elements + 1024;
+    // A window is not cut.
+    let window = match operation.statistic {
+        Statistic::Window(window) => {
+            let stride = operation.axes.iter().find(|axis| axis.reduced).map_or(0, |axis| axis.x);
+            4 * u64::from(window.left + window.right) * u64::from(stride)
+        }
+        _ => 0,
+    };
+    let limited = elements > WALKED || !roomy || traits.storage_buffers < 8 || window + 1024 > traits.binding_size;
+    assert!(
+        matches!(error.kind(), ErrorKind::Overflow | ErrorKind::Limit) && limited,
+        "{error}"
+    );
 }
 
 fn elements(operation: &Operation) -> u64 {
     operation.axes.iter().map(|axis| u64::from(axis.extent)).product()
 }
 
-fn check(scenario: &Scenario, operation: &Operation, recipe: &Recipe) {
-    if let (Some(forced), Some(variant)) = (operation.variant, recipe.variant) {
-        assert_eq!(variant, forced);
+#[test]
+fn merges_are_bounded_too() {
+    let operation = LayerNorm::new(&[1, 1]).operation().unwrap();
+    let traits = DeviceTraits::minimal(true);
+    let merge = |parts, facts: &Facts| Recipe::merge(&operation, parts, &traits, &Tuning::SOFTWARE, facts);
+    let many = 32 * TRIP_LIMIT as u32;
+    let aligned = Facts::default();
+    assert!(trips(&merge(many, &aligned).unwrap().steps[0]) <= TRIP_LIMIT);
+    assert_eq!(merge(3 * many, &aligned).unwrap_err().kind(), ErrorKind::Limit);
+    // At odd places, moments are copied first, and what they merge to last.
+    let mut odd = aligned;
+    for role in [Role::Moments, Role::Merged] {
+        odd.offsets[role as usize] = 3;
+        odd.staged.insert(role);
     }
-    check_workspace(recipe);
-    for (i, step) in recipe.steps.iter().enumerate() {
-        check_limits(scenario, step);
-        if elements(operation) <= WALKED && step.header.bindings().iter().any(|b| b.slot == Slot::X) {
-            check_walk(operation, scenario.facts.offsets, step, recipe.steps.get(i + 1));
-        }
-    }
-}
-
-fn check_limits(scenario: &Scenario, step: &Step) {
-    let (header, traits) = (&step.header, &scenario.traits);
-    let per_dimension = u64::from(traits.workgroups_per_dimension);
-    assert!(step.bindings.len() as u32 <= traits.storage_buffers, "{header:?}");
-    assert!(
-        (1..=per_dimension * per_dimension).contains(&step.workgroups),
-        "{header:?}"
-    );
-    assert!(header.workgroup <= traits.workgroup_invocations, "{header:?}");
-    assert!(
-        header.lanes <= header.workgroup && header.workgroup.is_multiple_of(header.lanes),
-        "{header:?}"
-    );
-    assert!(trips(step) <= TRIP_LIMIT, "{} trips of {step:?}", trips(step));
-    assert_eq!(step.params.zero, 0);
-}
-
-/// Loop iterations of the busiest invocation at worst: every chunk is read four times, then y is written.
-fn trips(step: &Step) -> u64 {
-    let (header, p) = (&step.header, &step.params);
-    let share = |units: u32| u64::from(units.div_ceil(header.lanes));
-    // Shorter chunks than those of any unit.
-    let accumulated = |units: u64| 4 * units + 5 * units.div_ceil(16) + 16;
-    match header.kernel {
-        Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + share(p.units),
-        Kernel::ShortRows | Kernel::Resident => u64::from(header.rows) * (8 * u64::from(header.units) + 16),
-        Kernel::Partial => accumulated(share(p.span_units)),
-        Kernel::Apply => share(p.span_units),
-        Kernel::Finish => share(p.parts),
-        Kernel::Running => u64::from(p.instances),
-        Kernel::Given => 0,
-    }
-}
-
-/// Every region lies inside the workspace, no two overlap, and what a step reads an earlier one wrote.
-fn check_workspace(recipe: &Recipe) {
-    let mut written: Vec<Range<u64>> = Vec::new();
-    for step in &recipe.steps {
-        for (binding, operand) in &step.bindings {
-            let &Operand::Workspace { offset, size } = operand else {
-                continue;
-            };
-            let region = offset..offset + size;
-            assert!(offset.is_multiple_of(256) && region.end <= recipe.workspace && size > 0);
-            let items = match binding.slot {
-                Slot::Records => size / 16,
-                _ => size / 32,
-            };
-            assert_eq!(items, items_of(step, binding.slot), "{:?} of {step:?}", binding.slot);
-            let overlaps = |other: &Range<u64>| other.start < region.end && region.start < other.end;
-            if binding.written {
-                assert!(!written.iter().any(overlaps), "{recipe}");
-                written.push(region);
-            } else {
-                assert!(written.contains(&region), "{recipe}");
-            }
-        }
-    }
-}
-
-/// Records or moments that a step reads or writes in its binding of `slot`.
-fn items_of(step: &Step, slot: Slot) -> u64 {
-    let p = &step.params;
-    let segments = u64::from(p.segments) * u64::from(step.header.unit.segments());
-    match (step.header.kernel, slot) {
-        (Kernel::Partial, _) => u64::from(p.spans) * u64::from(p.parts_stride),
-        (Kernel::Finish, Slot::Parts) => u64::from(p.parts / p.parts_group) * u64::from(p.parts_stride),
-        (Kernel::Running, _) => segments * u64::from(p.instances),
-        // Running statistics: one record for all samples of a channel.
-        (Kernel::Apply, _) => {
-            let digits = &p.kept[..step.header.kept as usize];
-            let last = |step: u32, extent: u32| u64::from(extent - 1) * u64::from(step);
-            let across = last(step.header.record_step, step.header.unit.segments());
-            digits.iter().map(|d| last(d.record, d.extent)).sum::<u64>() + across + 1
-        }
-        _ => segments,
-    }
-}
-
-/// Interprets the step's index arithmetic: it reads every element of x once, with the element's own weight, bias,
-/// record and place in y.
-fn check_walk(operation: &Operation, offsets: Offsets, step: &Step, next: Option<&Step>) {
-    let (header, p) = (&step.header, &step.params);
-    let width = header.unit.width();
-    let expected = expectations(operation);
-    let mut seen = vec![0u8; expected.len()];
-    Walk::new(step).visit(|visit| {
-        for j in 0..width {
-            let element = (visit.x * width + j - offsets.x) as usize;
-            seen[element] += 1;
-            let Expectation { record, weight } = expected[element];
-            let column = if header.unit == Unit::Columns { j } else { 0 };
-            let reached = match header.kernel {
-                Kernel::Partial => (visit.segment * header.unit.segments() + column) / parts_group(next),
-                Kernel::Apply => visit.record + column * header.record_step,
-                _ => visit.record + column,
-            };
-            assert_eq!(reached, record, "record of element {element} by {step:?}");
-            if header.kernel == Kernel::Partial {
-                continue;
-            }
-            let y = visit.x.wrapping_add(p.y_shift) * width + j - offsets.y;
-            assert_eq!(y as usize, element, "place in y by {step:?}");
-            let parameter = |index: u32, before: u32| match header.parameters {
-                Parameters::Scalar => index - before,
-                Parameters::Unit | Parameters::Shared => index * width + j - before,
-            };
-            if header.weight {
-                assert_eq!(
-                    parameter(visit.weight, offsets.weight),
-                    weight,
-                    "weight of {element} by {step:?}"
-                );
-            }
-            if header.bias {
-                let index = visit.weight.wrapping_add(p.bias_shift);
-                assert_eq!(parameter(index, offsets.bias), weight, "bias of {element} by {step:?}");
-            }
-        }
-    });
-    assert!(
-        seen.iter().all(|&times| times == 1),
-        "elements are missed or met again by {step:?}: {seen:?}"
-    );
-}
-
-/// Neighbouring parts that the finish of a partial step takes for one segment.
-fn parts_group(next: Option<&Step>) -> u32 {
-    let finish = next.expect("a partial step is followed by its finish");
-    assert_eq!(finish.header.kernel, Kernel::Finish);
-    finish.params.parts_group
-}
-
-/// The record and the weight of one element of x.
-#[derive(Clone, Copy)]
-struct Expectation {
-    record: u32,
-    weight: u32,
-}
-
-fn expectations(operation: &Operation) -> Vec<Expectation> {
-    (0..elements(operation) as u32)
-        .map(|element| {
-            let mut expectation = Expectation { record: 0, weight: 0 };
-            for axis in &operation.axes {
-                let position = element / axis.x % axis.extent;
-                expectation.record += position * axis.record;
-                expectation.weight += position * axis.weight;
-            }
-            expectation
-        })
-        .collect()
+    let recipe = merge(many, &odd).unwrap();
+    assert_eq!(recipe.steps.len(), 3);
+    assert_eq!(recipe.workspace, 32 * u64::from(many) + 32);
 }

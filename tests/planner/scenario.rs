@@ -1,111 +1,287 @@
-//! Random operations, bindings and devices.
+//! Random operations, views and devices.
+
+use std::fmt;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use wgnorm::plan::{Facts, Offsets, Role};
-use wgnorm::spec::{Operation, Source, Stage};
+use wgnorm::geometry::MAX_RANK;
+use wgnorm::plan::Facts;
+use wgnorm::spec::{Operation, Source, Stage, Statistic};
 use wgnorm::{
-    Affine, BatchNorm, DeviceTraits, GroupNorm, InstanceNorm, LayerNorm, Layout, MeanVarianceNorm, Normalization,
-    OneValue, RmsNorm, Tuning, ZScore,
+    Affine, BatchNorm, DeviceTraits, ErrorKind, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
+    MeanVarianceNorm, Normalization, OneValue, Result, RmsNorm, Tuning, ZScore,
 };
 
-#[derive(Debug, Clone)]
+use crate::views::{Views, places};
+
+#[derive(Clone)]
 pub struct Scenario {
     pub operation: Operation,
     pub traits: DeviceTraits,
     pub tuning: Tuning,
+    pub views: Views,
     pub facts: Facts,
 }
 
-prop_compose! {
-    pub fn scenario()(shape in shape())(
-        operation in operation(shape),
-        stage in prop_oneof![4 => Just(Stage::Whole), 1 => Just(Stage::Statistics), 1 => Just(Stage::Apply)],
-        [weight, bias, statistics, batch_invariant] in any::<[bool; 4]>(),
-        (traits, tuning) in device(),
-        facts in facts(),
-    ) -> Scenario {
-        let operation = Operation {
-            weight,
-            bias,
-            statistics,
-            batch_invariant,
-            // Given statistics leave nothing to split into stages.
-            stage: if operation.source == Source::Running { Stage::Whole } else { stage },
-            ..operation
-        };
-        Scenario { operation, traits, tuning, facts }
+/// None where the strides are too large for any operation.
+pub fn scenario() -> impl Strategy<Value = Option<Scenario>> {
+    let stage = prop_oneof![4 => Just(Stage::Whole), 1 => Just(Stage::Statistics), 1 => Just(Stage::Apply)];
+    let operation = shape().prop_flat_map(operation);
+    (operation, stage, any::<[bool; 4]>(), device(), places()).prop_map(
+        |(operation, stage, [weight, bias, statistics, batch_invariant], (traits, tuning), places)| {
+            let operation = operation?;
+            let operation = Operation {
+                weight,
+                bias,
+                statistics: statistics && !matches!(operation.statistic, Statistic::Window(_)),
+                batch_invariant,
+                stage,
+                ..operation
+            };
+            let views = Views::new(&operation, traits.storage_alignment, &places);
+            Some(Scenario {
+                facts: views.facts(),
+                operation,
+                traits,
+                tuning,
+                views,
+            })
+        },
+    )
+}
+
+/// Mostly small shapes of any rank, some with one large extent.
+fn shape() -> impl Strategy<Value = Vec<usize>> {
+    let extent = || {
+        prop_oneof![
+            5 => 1..=5usize,
+            2 => 1..=40usize,
+            1 => (1..=10usize).prop_map(|n| 4 * n),
+            1 => (1..=4usize).prop_map(|n| 16 * n),
+        ]
+    };
+    let large = prop_oneof![
+        6 => Just(None),
+        1 => (1..=4096usize).prop_map(Some),
+        1 => (1..=1usize << 30).prop_map(Some),
+    ];
+    let most = select(vec![400usize, 1500, 4096]);
+    let extents = prop::collection::vec(extent(), 1..=MAX_RANK);
+    let round = select(vec![1usize, 1, 4, 16]);
+    let any_shape = (extents, any::<Index>(), large, most, round).prop_map(|(mut shape, at, large, most, round)| {
+        let at = at.index(shape.len());
+        shape[at] = if large.is_some() { 1 } else { shape[at] };
+        while shape.iter().product::<usize>() > most {
+            let longest = (0..shape.len()).max_by_key(|&i| shape[i]).unwrap_or(0);
+            shape[longest] = shape[longest].div_ceil(2);
+        }
+        if let Some(extent) = large {
+            let others = shape.iter().product::<usize>();
+            // Longer ones are beyond what is walked over.
+            let most = if extent <= 4096 { 4096 } else { i32::MAX as usize };
+            shape[at] = extent.min(most / others).max(1);
+        }
+        // Whole units.
+        for extent in shape.iter_mut().filter(|extent| **extent >= round) {
+            *extent -= *extent % round;
+        }
+        shape
+    });
+    // Three gigabytes, and no elements.
+    let known = vec![
+        vec![805_306_368],
+        vec![3, 268_435_456],
+        vec![24, 256, 131_072],
+        vec![1 << 20, 768],
+        vec![12, 64, 1024, 1024],
+        vec![768, 1 << 20],
+        vec![3, 0, 5],
+    ];
+    prop_oneof![60 => any_shape, 1 => select(known)]
+}
+
+/// Strides of a tensor whose axes lie in any order in memory, with room behind some of them.
+#[derive(Debug, Clone)]
+struct Strides {
+    order: [u8; MAX_RANK],
+    room: [usize; MAX_RANK],
+    step: usize,
+    broadcast: Option<Index>,
+}
+
+fn strides() -> impl Strategy<Value = Option<Strides>> {
+    let order = prop_oneof![Just([0u8; MAX_RANK]), any::<[u8; MAX_RANK]>()];
+    let room = prop_oneof![
+        Just([0usize; MAX_RANK]),
+        prop::array::uniform(prop_oneof![4 => Just(0usize), 1 => 1..=4usize, 1 => Just(16)]),
+        // Room behind one axis only: a slice of longer rows.
+        (0..MAX_RANK, select(vec![1usize, 4, 32, 64, 100])).prop_map(|(at, room)| {
+            let mut all = [0; MAX_RANK];
+            all[at] = room;
+            all
+        }),
+    ];
+    let step = prop_oneof![6 => Just(1usize), 1 => 2..=4usize];
+    let broadcast = prop::option::weighted(0.05, any::<Index>());
+    let given = (order, room, step, broadcast).prop_map(|(order, room, step, broadcast)| Strides {
+        order,
+        room,
+        step,
+        broadcast,
+    });
+    prop::option::of(given)
+}
+
+impl Strides {
+    fn of(&self, shape: &[usize]) -> Vec<usize> {
+        let mut order: Vec<_> = (0..shape.len()).collect();
+        order.sort_by_key(|&axis| self.order[axis]);
+        let mut strides = vec![0; shape.len()];
+        let mut stride = self.step;
+        for axis in order.into_iter().rev() {
+            strides[axis] = stride;
+            stride *= shape[axis].max(1) + self.room[axis];
+        }
+        strides
     }
 }
 
-/// Mostly small shapes, some with one large extent.
-fn shape() -> impl Strategy<Value = Vec<usize>> {
-    let extent = prop_oneof![
-        4 => 1..=5usize,
-        2 => 1..=40usize,
-        1 => (1..=10usize).prop_map(|n| 4 * n),
-        1 => (1..=4usize).prop_map(|n| 16 * n),
-    ];
-    let large = prop_oneof![1..=5000usize, 1..=1usize << 30];
-    (
-        prop::collection::vec(extent, 1..=5),
-        any::<Index>(),
-        prop::option::weighted(0.25, large),
-    )
-        .prop_map(|(mut shape, at, large)| {
-            if let Some(extent) = large {
-                let at = at.index(shape.len());
-                shape[at] = 1;
-                let most = i32::MAX as usize / shape.iter().product::<usize>();
-                shape[at] = extent.min(most);
-            }
-            shape
-        })
-}
-
 /// Any operation on `shape`, which gets a second axis where the operation needs channels.
-fn operation(shape: Vec<usize>) -> impl Strategy<Value = Operation> {
+fn operation(shape: Vec<usize>) -> impl Strategy<Value = Option<Operation>> {
     let mut channeled = shape.clone();
     if shape.len() < 2 {
         channeled.push(1);
     }
-    let layout = select(vec![Layout::ChannelsFirst, Layout::ChannelsLast]);
+    let layouts = vec![Layout::ChannelsFirst, Layout::ChannelsLast];
+    let layout = (select(layouts.clone()), prop::option::weighted(0.3, select(layouts)));
     let affine = select(vec![Affine::PerChannel, Affine::PerGroup]);
-    let axes = subsequence((0..shape.len() as isize).collect::<Vec<_>>(), 1..=shape.len());
-    (0..7, any::<Index>(), layout, affine, axes, 0..3).prop_map(move |(kind, index, layout, affine, axes, running)| {
-        let axis = index.index(shape.len()) as isize;
-        macro_rules! with_running {
-            ($builder:expr) => {{
-                let builder = $builder.layout(layout).one_value(OneValue::Allow);
-                match running {
-                    0 => builder.operation(),
-                    1 => builder.use_running_statistics().operation(),
-                    _ => builder.update_running_statistics().operation(),
-                }
-            }};
-        }
-        let operation = match kind {
-            0 => LayerNorm::new(&shape).axis(axis).operation(),
-            1 => RmsNorm::new(&shape).axis(axis).operation(),
-            2 => with_running!(BatchNorm::new(&channeled)),
-            3 => with_running!(InstanceNorm::new(&channeled)),
-            4 => {
-                let channels = match layout {
-                    Layout::ChannelsFirst => channeled[1],
-                    Layout::ChannelsLast => channeled[channeled.len() - 1],
+    let all: Vec<_> = (0..shape.len() as isize).collect();
+    let axes = subsequence(all.clone(), 1..=shape.len());
+    let weight_axes = prop::option::weighted(0.3, subsequence(all, 0..=shape.len()));
+    let size = prop_oneof![1..=9usize, 1..=100usize, Just(1 << 20)];
+    let y_strides = prop_oneof![2 => Just(None), 2 => Just(Some(None)), 1 => strides().prop_map(Some)];
+    (
+        (0..11u32, any::<Index>(), layout, affine, axes, 0..3u32),
+        (
+            weight_axes,
+            size,
+            select(vec![0.5, 1.0, 2.0, 3.0, f32::INFINITY]),
+            strides(),
+            y_strides,
+        ),
+    )
+        .prop_map(
+            move |((kind, index, layout, affine, axes, running), (weight_axes, size, p, x_strides, y_strides))| {
+                let strided = Strided {
+                    weight_axes,
+                    x: x_strides,
+                    y: y_strides,
                 };
-                let divisors: Vec<_> = (1..=channels.min(64)).filter(|n| channels.is_multiple_of(*n)).collect();
-                let groups = divisors[index.index(divisors.len())];
-                GroupNorm::new(&channeled, groups)
-                    .layout(layout)
-                    .affine(affine)
-                    .operation()
+                let operation = build(
+                    &shape,
+                    &channeled,
+                    kind,
+                    (index, layout, affine),
+                    (&axes, running),
+                    (size, p),
+                    &strided,
+                );
+                match operation {
+                    Ok(operation) => Some(operation),
+                    Err(error) => {
+                        assert!(error.kind() == ErrorKind::Overflow, "{error} for {shape:?}");
+                        None
+                    }
+                }
+            },
+        )
+}
+
+/// What is asked of any builder.
+struct Strided {
+    weight_axes: Option<Vec<isize>>,
+    x: Option<Strides>,
+    /// Dense, those of x, or others.
+    y: Option<Option<Strides>>,
+}
+
+type Channel = (Index, (Layout, Option<Layout>), Affine);
+
+fn build(
+    shape: &[usize],
+    channeled: &[usize],
+    kind: u32,
+    (index, (layout, output_layout), affine): Channel,
+    (axes, running): (&[isize], u32),
+    (size, p): (usize, f32),
+    strided: &Strided,
+) -> Result<Operation> {
+    macro_rules! finish {
+        ($builder:expr, $shape:expr) => {{
+            let mut builder = $builder;
+            if let Some(axes) = &strided.weight_axes {
+                builder = builder.weight_axes(axes);
             }
-            5 => ZScore::new(&shape, &axes).operation(),
-            _ => MeanVarianceNorm::new(&shape, &axes).operation(),
-        };
-        operation.expect("a valid operation")
-    })
+            let x = strided.x.as_ref().map(|x| (x.of($shape), x.broadcast));
+            match (&strided.y, &x) {
+                (Some(Some(y)), _) => builder = builder.output_strides(&y.of($shape)),
+                (Some(None), Some((x, _))) => builder = builder.output_strides(x),
+                _ => {}
+            }
+            if let Some((mut x, broadcast)) = x {
+                if let Some(at) = broadcast {
+                    x[at.index($shape.len())] = 0;
+                }
+                builder = builder.input_strides(&x);
+            }
+            builder.operation()
+        }};
+    }
+    macro_rules! with_layout {
+        ($builder:expr) => {{
+            let builder = $builder.layout(layout);
+            match output_layout {
+                Some(layout) => builder.output_layout(layout),
+                None => builder,
+            }
+        }};
+    }
+    macro_rules! with_running {
+        ($builder:expr) => {{
+            let builder = with_layout!($builder).one_value(OneValue::Allow);
+            let builder = match running {
+                0 => builder,
+                1 => builder.use_running_statistics(),
+                _ => builder.update_running_statistics(),
+            };
+            finish!(builder, channeled)
+        }};
+    }
+    let axis = index.index(shape.len()) as isize;
+    match kind {
+        0 => finish!(LayerNorm::new(shape).axis(axis), shape),
+        1 => finish!(RmsNorm::new(shape).axis(axis), shape),
+        2 => with_running!(BatchNorm::new(channeled)),
+        3 => with_running!(InstanceNorm::new(channeled)),
+        4 => {
+            let channels = match layout {
+                Layout::ChannelsFirst => channeled[1],
+                Layout::ChannelsLast => channeled[channeled.len() - 1],
+            };
+            let divisors: Vec<_> = (1..=channels.clamp(1, 64))
+                .filter(|n| channels.is_multiple_of(*n))
+                .collect();
+            let groups = divisors[index.index(divisors.len())];
+            let builder = GroupNorm::new(channeled, groups).affine(affine);
+            finish!(with_layout!(builder), channeled)
+        }
+        5 => finish!(ZScore::new(shape, axes), shape),
+        6 => finish!(MeanVarianceNorm::new(shape, axes), shape),
+        7 => finish!(LayerNorm::new(shape).axes(axes), shape),
+        8 => finish!(RmsNorm::new(shape).axes(axes), shape),
+        9 => finish!(LpNorm::new(shape, axes).p(p), shape),
+        _ => finish!(with_layout!(LocalResponseNorm::new(channeled, size)), channeled),
+    }
 }
 
 fn device() -> impl Strategy<Value = (DeviceTraits, Tuning)> {
@@ -118,41 +294,77 @@ fn device() -> impl Strategy<Value = (DeviceTraits, Tuning)> {
         Some((64, 128)),
     ];
     let limits = select(vec![(65_535, 256), (65_535, 128), (1 << 31, 1024)]);
-    (any::<[bool; 3]>(), select(subgroup_sizes), limits).prop_map(
-        |([software, wide_integers, other], subgroup_size, (workgroups_per_dimension, workgroup_invocations))| {
-            let traits = DeviceTraits {
-                subgroup_size,
-                wide_integers,
-                workgroups_per_dimension,
-                workgroup_invocations,
-                ..DeviceTraits::minimal(software)
-            };
-            let tuning = if software != other {
-                Tuning::SOFTWARE
-            } else {
-                Tuning::HARDWARE
-            };
-            (traits, tuning)
-        },
+    let storage_buffers = prop_oneof![8 => Just(8u32), 1 => 3..=8u32];
+    let binding_size = prop_oneof![
+        2 => Just(128u64 << 20),
+        1 => select(vec![1u64 << 30, (2 << 30) - 4, 4 << 30]),
+        // Any multiple of four: the smallest hold a few elements.
+        2 => (64..4096u64).prop_map(|words| 4 * words),
+        2 => select(vec![4096u64, 16 << 10, 64 << 10, 100_000, 128 << 10]),
+    ];
+    let alignment = select(vec![32u32, 64, 256]);
+    (
+        any::<[bool; 3]>(),
+        select(subgroup_sizes),
+        limits,
+        (storage_buffers, binding_size, alignment),
     )
+        .prop_map(
+            |(
+                [software, wide_integers, other],
+                subgroup_size,
+                (workgroups_per_dimension, workgroup_invocations),
+                (storage_buffers, binding_size, storage_alignment),
+            )| {
+                let traits = DeviceTraits {
+                    subgroup_size,
+                    wide_integers,
+                    workgroups_per_dimension,
+                    workgroup_invocations,
+                    storage_buffers,
+                    binding_size,
+                    storage_alignment,
+                    ..DeviceTraits::minimal(software)
+                };
+                let tuning = if software != other {
+                    Tuning::SOFTWARE
+                } else {
+                    Tuning::HARDWARE
+                };
+                (traits, tuning)
+            },
+        )
 }
 
-/// Tensors at aligned and odd places of their bindings, in place, and with everything in one buffer.
-fn facts() -> impl Strategy<Value = Facts> {
-    let offset = || prop_oneof![3 => Just(0u32), 1 => (0..4u32).prop_map(|n| 16 * n), 1 => 0..64u32];
-    ([offset(), offset(), offset(), offset()], 0..3).prop_map(|([x, y, weight, bias], sharing)| {
-        let mut facts = Facts {
-            offsets: Offsets { x, y, weight, bias },
-            ..Default::default()
+// On a few lines, whatever proptest asks for.
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operation,
+            traits,
+            tuning,
+            views,
+            facts,
+        } = self;
+        let tuning = if *tuning == Tuning::SOFTWARE {
+            "software"
+        } else {
+            "hardware"
         };
-        match sharing {
-            0 => {}
-            1 => {
-                facts.output_in_x = true;
-                facts.buffers[Role::Y as usize] = facts.buffers[Role::X as usize];
-            }
-            _ => facts.buffers = [0; Role::ALL.len()],
-        }
-        facts
-    })
+        write!(f, "{operation:?}\n{traits:?}\n{tuning} tuning\n{views:?}\n{facts:?}")
+    }
+}
+
+impl Scenario {
+    /// True where there is no such plan: a stage of an operation that takes no statistics.
+    pub fn lacks_stage(&self) -> bool {
+        let Operation {
+            statistic,
+            source,
+            stage,
+            ..
+        } = &self.operation;
+        let takes_none = matches!(statistic, Statistic::Window(_)) || *source == Source::Running;
+        takes_none && *stage != Stage::Whole
+    }
 }

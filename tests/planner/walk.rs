@@ -1,28 +1,50 @@
-//! The index arithmetic of the kernels on the CPU: `shaders/traversal.wgsl` and the loops around it.
+//! The index arithmetic of `shaders/traversal.wgsl`, written again: which units an invocation visits.
 
 use wgnorm::plan::Step;
 use wgnorm::shader::{Header, Kernel, ParamDigit, Params};
 
-/// A unit of x that an invocation reads, and what else it goes with. Indices count units where the shader's do.
-pub struct Visit {
+/// Where a segment begins. Indices count units where the shader's do.
+#[derive(Clone, Copy)]
+pub struct Start {
     pub x: u32,
+    pub y: u32,
     pub weight: u32,
     pub record: u32,
-    pub segment: u32,
-}
-
-pub struct Walk<'a> {
-    header: &'a Header,
-    p: &'a Params,
-    workgroups: u32,
 }
 
 #[derive(Clone, Copy)]
-struct Cursor {
-    x: u32,
-    weight: u32,
+pub struct Cursor {
+    pub x: u32,
+    pub y: u32,
+    pub weight: u32,
     unit: u32,
     run: u32,
+}
+
+/// A span of a segment.
+pub struct Span {
+    pub segment: u32,
+    pub index: u32,
+    pub first: u32,
+    pub units: u32,
+}
+
+/// What one invocation takes of a segment, or of a span of it.
+pub struct Share {
+    /// The segment, or the group of neighbouring ones that a unit spans.
+    pub segment: u32,
+    /// The span of the segment.
+    pub span: u32,
+    pub first: u32,
+    pub units: u32,
+    /// The channel of `first`.
+    pub channel: u32,
+}
+
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
+    pub header: &'a Header,
+    pub p: &'a Params,
 }
 
 impl<'a> Walk<'a> {
@@ -30,153 +52,211 @@ impl<'a> Walk<'a> {
         Self {
             header: &step.header,
             p: &step.params,
-            workgroups: step.workgroups as u32,
         }
     }
 
-    /// Calls `f` for every unit that the dispatch reads and does not discard.
-    pub fn visit(&self, mut f: impl FnMut(Visit)) {
-        let Header {
-            kernel,
-            workgroup,
-            lanes,
-            rows,
-            ..
-        } = *self.header;
+    pub fn segment_at(&self, index: u32) -> Start {
         let p = self.p;
-        for group in 0..self.workgroups {
-            for invocation in 0..workgroup {
-                let alone = group * workgroup + invocation;
-                match kernel {
-                    Kernel::Lane => self.share(alone, 0, 0, p.units, &mut f),
-                    Kernel::Column => {
-                        let columns = workgroup / lanes;
-                        let segment = group * columns + invocation % columns;
-                        self.share(segment, 0, invocation / columns, p.units, &mut f);
-                    }
-                    Kernel::ShortRows | Kernel::Resident => {
-                        assert!(lanes * self.header.units >= p.units);
-                        assert!(!self.header.full_lanes || p.units == lanes * self.header.units);
-                        for row in 0..rows {
-                            let segment = if kernel == Kernel::ShortRows {
-                                alone * rows + row
-                            } else {
-                                (group * rows + row) * (workgroup / lanes) + invocation / lanes
-                            };
-                            self.share(segment, 0, invocation % lanes, p.units, &mut f);
-                        }
-                    }
-                    Kernel::Partial | Kernel::Apply if lanes == 1 => self.span(alone, 0, &mut f),
-                    Kernel::Partial | Kernel::Apply => self.span(group, invocation, &mut f),
-                    Kernel::Finish | Kernel::Given | Kernel::Running => unreachable!("does not read x"),
-                }
+        let (mut x, mut y, mut weight, mut record) = (p.x_offset, p.y_offset, p.weight_offset, p.record_offset);
+        for (position, digit) in decode(&p.digits[..self.header.kept as usize], index) {
+            x += position * digit.x;
+            weight += position * digit.weight;
+            record += position * digit.record;
+            if self.header.own_y {
+                y += position * digit.y;
             }
         }
+        Start { x, y, weight, record }
     }
 
-    fn span(&self, index: u32, lane: u32, f: &mut impl FnMut(Visit)) {
-        let p = self.p;
-        if index >= p.segments * p.spans {
-            return;
+    /// The cursors of `units` units from `first` on, as far apart as lanes are many.
+    pub fn cursors(&self, at: Start, first: u32, units: u32) -> impl Iterator<Item = Cursor> {
+        let mut next = (units > 0).then(|| self.cursor_at(at, first));
+        let mut left = units;
+        std::iter::from_fn(move || {
+            let cursor = next?;
+            left -= 1;
+            next = (left > 0).then(|| self.advance(cursor, at));
+            Some(cursor)
+        })
+    }
+
+    pub fn cursor_at(&self, at: Start, unit: u32) -> Cursor {
+        if self.header.runs {
+            let run = unit / self.p.run_units;
+            return self.cursor_in_run(at, run, unit - run * self.p.run_units);
         }
-        let (segment, span) = if self.header.lanes > 1 {
-            (index / p.spans, index % p.spans)
-        } else {
-            (index % p.segments, index / p.segments)
-        };
-        let first = span * p.span_units;
-        let units = p.span_units.min(p.units - first.min(p.units));
-        self.share(segment, first, lane, units, f);
+        self.in_run(at, 0, unit)
     }
 
-    /// What `lane` takes of `units` units from `first` on.
-    fn share(&self, segment: u32, first: u32, lane: u32, units: u32, f: &mut impl FnMut(Visit)) {
-        let lanes = self.header.lanes;
-        let units = (units + lanes - 1 - lane) / lanes;
-        assert!(!self.header.full_groups || segment < self.p.segments);
-        if segment >= self.p.segments || units == 0 {
-            return;
-        }
-        let at = self.segment_at(segment);
-        let start = self.cursor_at(at, first + lane);
-        let mut c = start;
-        for _ in 0..units {
-            let weight = if self.header.weight_varies {
-                c.weight
-            } else {
-                start.weight
-            };
-            f(Visit {
-                x: c.x,
-                weight,
-                record: at.record,
-                segment,
-            });
-            c = self.advance(c, at);
-        }
-    }
-
-    fn segment_at(&self, index: u32) -> ParamDigit {
-        let digits = &self.p.kept[..self.header.kept as usize];
-        let start = ParamDigit {
-            extent: 1,
-            x: self.p.x_offset,
-            weight: self.p.weight_offset,
-            record: 0,
-        };
-        decode(start, digits, index)
-    }
-
-    fn cursor_in_run(&self, at: ParamDigit, run: u32, unit: u32) -> Cursor {
-        let digits = &self.p.reduced[..self.header.reduced as usize];
-        let there = decode(at, digits, run);
+    /// A cursor without the digits of its run.
+    fn in_run(&self, at: Start, run: u32, unit: u32) -> Cursor {
         Cursor {
-            x: there.x + unit * self.p.step_x,
-            weight: there.weight + unit * self.p.step_weight,
+            x: at.x + unit * self.step_x(),
+            y: at.y + unit * self.step_y(),
+            weight: at.weight + unit * self.step_weight(),
             unit,
             run,
         }
     }
 
-    fn cursor_at(&self, at: ParamDigit, unit: u32) -> Cursor {
-        let run = if self.header.runs { unit / self.p.run_units } else { 0 };
-        self.cursor_in_run(at, run, unit - run * self.p.run_units)
+    fn cursor_in_run(&self, at: Start, run: u32, unit: u32) -> Cursor {
+        let Header {
+            kept, reduced, own_y, ..
+        } = *self.header;
+        let mut c = self.in_run(at, run, unit);
+        for (position, digit) in decode(&self.p.digits[kept as usize..(kept + reduced) as usize], run) {
+            c.x += position * digit.x;
+            c.weight += position * digit.weight;
+            if own_y {
+                c.y += position * digit.y;
+            }
+        }
+        c
     }
 
-    fn advance(&self, c: Cursor, at: ParamDigit) -> Cursor {
-        let p = self.p;
-        // finish.wgsl alone has lanes and a stride of 1, and it does not walk.
-        let stride = self.header.lanes;
+    pub fn advance(&self, c: Cursor, at: Start) -> Cursor {
+        // The kernel where lanes and strides differ does not walk.
+        assert_ne!(self.header.kernel, Kernel::Finish);
+        let (stride, run_units) = (self.header.lanes, self.p.run_units);
         if !self.header.runs {
             return Cursor {
-                x: c.x + stride * p.step_x,
-                weight: c.weight + stride * p.step_weight,
+                x: c.x + stride * self.step_x(),
+                y: c.y + stride * self.step_y(),
+                weight: c.weight + stride * self.step_weight(),
                 ..c
             };
         }
         if stride > 1 {
-            return self.cursor_at(at, c.run * p.run_units + c.unit + stride);
+            return self.cursor_at(at, c.run * run_units + c.unit + stride);
         }
-        if c.unit + 1 < p.run_units {
-            return self.cursor_in_run(at, c.run, c.unit + 1);
+        if c.unit + 1 < run_units {
+            return Cursor {
+                x: c.x + self.step_x(),
+                y: c.y + self.step_y(),
+                weight: c.weight + self.step_weight(),
+                unit: c.unit + 1,
+                run: c.run,
+            };
         }
         self.cursor_in_run(at, c.run + 1, 0)
     }
+
+    pub fn span_at(&self, index: u32) -> Span {
+        let p = self.p;
+        let (segment, span) = match self.header.lanes > 1 {
+            true => (index / p.spans, index % p.spans),
+            false => (index % p.segments, index / p.segments),
+        };
+        let first = span * p.span_units;
+        Span {
+            segment,
+            index: span,
+            first,
+            units: p.span_units.min(p.units - first.min(p.units)),
+        }
+    }
+
+    /// What one of the lanes takes of `units`.
+    pub fn lane_share(&self, units: u32, lane: u32) -> u32 {
+        (units + self.header.lanes - 1 - lane) / self.header.lanes
+    }
+
+    pub fn place_in_y(&self, c: Cursor) -> u32 {
+        match (self.header.own_y, self.header.shifted) {
+            (true, _) => c.y,
+            (false, true) => c.x.wrapping_add(self.p.y_shift),
+            (false, false) => c.x,
+        }
+    }
+
+    pub fn place_in_bias(&self, weight: u32) -> u32 {
+        match self.header.shifted {
+            true => weight.wrapping_add(self.p.bias_shift),
+            false => weight,
+        }
+    }
+
+    fn step_x(&self) -> u32 {
+        if self.header.unit_steps { 1 } else { self.p.step_x }
+    }
+
+    fn step_y(&self) -> u32 {
+        if self.header.own_y { self.p.step_y } else { 0 }
+    }
+
+    fn step_weight(&self) -> u32 {
+        match self.header.unit_steps {
+            true => self.header.weight_step,
+            false => self.p.step_weight,
+        }
+    }
 }
 
-/// The position of `index` among `digits`, innermost first; the outermost takes whatever is left.
-fn decode(start: ParamDigit, digits: &[ParamDigit], index: u32) -> ParamDigit {
-    let mut at = start;
+/// The position of `index` in each of `digits`, innermost first; the outermost takes whatever is left.
+fn decode(digits: &[ParamDigit], index: u32) -> impl Iterator<Item = (u32, &ParamDigit)> {
     let mut rest = index;
-    for (i, digit) in digits.iter().enumerate() {
-        let mut position = rest;
-        if i + 1 < digits.len() {
-            rest = position / digit.extent;
-            position -= rest * digit.extent;
+    digits.iter().enumerate().map(move |(i, digit)| {
+        if i + 1 == digits.len() {
+            return (rest, digit);
         }
-        at.x += position * digit.x;
-        at.weight += position * digit.weight;
-        at.record += position * digit.record;
+        let position = rest % digit.extent;
+        rest /= digit.extent;
+        (position, digit)
+    })
+}
+
+/// What the invocations of a kernel that reads x take. Those that have nothing to take only repeat what others read.
+pub fn shares(step: &Step) -> Vec<Share> {
+    let (header, p, walk) = (&step.header, &step.params, Walk::new(step));
+    let (lanes, workgroup) = (header.lanes, header.workgroup);
+    let mut shares = Vec::new();
+    let mut push = |segment, span, first, lane: u32, units| {
+        let units = walk.lane_share(units, lane);
+        if units > 0 {
+            shares.push(Share {
+                segment,
+                span,
+                first: first + lane,
+                units,
+                channel: p.first_channel + first,
+            });
+        }
+    };
+    let spans = matches!(header.kernel, Kernel::Partial | Kernel::Apply | Kernel::Window);
+    for group in 0..step.workgroups as u32 {
+        if spans && lanes > 1 {
+            assert_eq!(workgroup, lanes);
+        }
+        for invocation in 0..workgroup {
+            let alone = group * workgroup + invocation;
+            if spans {
+                let (index, lane) = if lanes > 1 { (group, invocation) } else { (alone, 0) };
+                if index < p.segments * p.spans {
+                    let span = walk.span_at(index);
+                    push(span.segment, span.index, span.first, lane, span.units);
+                }
+                continue;
+            }
+            for row in 0..header.rows {
+                let (segment, lane) = match header.kernel {
+                    Kernel::Lane => (alone, 0),
+                    Kernel::ShortRows => (alone * header.rows + row, 0),
+                    Kernel::Column => {
+                        let columns = workgroup / lanes;
+                        (group * columns + invocation % columns, invocation / columns)
+                    }
+                    _ => (
+                        (group * header.rows + row) * (workgroup / lanes) + invocation / lanes,
+                        invocation % lanes,
+                    ),
+                };
+                assert!(!header.full_groups || segment < p.segments);
+                if segment < p.segments {
+                    push(segment, 0, 0, lane, p.units);
+                }
+            }
+        }
     }
-    at
+    shares
 }

@@ -1,0 +1,111 @@
+//! Variants that take the statistics and apply them in one dispatch.
+
+use super::places::Place;
+use super::{Part, Planner};
+use crate::error::{Result, bail};
+use crate::plan::choose::{subgroup_lanes, workgroup_lanes};
+use crate::plan::layout::Traversal;
+use crate::shader::{Kernel, Parameters, Reduction, Unit};
+use crate::tuning::Variant;
+
+impl Planner<'_> {
+    /// One invocation per segment, or per group of neighbouring segments.
+    pub(super) fn lane(&mut self, part: &Part<'_>, traversal: Traversal, moments: Option<Place>) -> Result<()> {
+        let tuning = self.tuning;
+        let weighted = self.whole.has_affine;
+        let layout = self.layout(part, traversal)?;
+        let mut header = self.header_of(part, Kernel::Lane, tuning.lane_workgroup.0);
+        layout.header(&mut header);
+        let mut params = self.params();
+        layout.params(&mut params);
+        let mut invocations = u64::from(layout.groups);
+        let elements = layout.units * layout.unit.per_segment();
+        if traversal == Traversal::Rows && !header.runs && layout.units <= tuning.short_row_units && params.step_x == 1
+        {
+            header.kernel = Kernel::ShortRows;
+            header.units = layout.units;
+            header.full_lanes = true;
+            // Several segments an invocation, but not so many that few workgroups are left.
+            let spare = layout.groups / (tuning.lane_workgroup.0 * tuning.lane_workgroups);
+            header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
+            header.hold = weighted && layout.same_weights();
+            invocations = invocations.div_ceil(u64::from(header.rows));
+        }
+        header.workgroup = self.lane_workgroup(invocations);
+        // Lanes that walk over equal segments in step can share what they load of the weight.
+        let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
+        if layout.unit == Unit::Mat4 && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
+            header.parameters = Parameters::Shared;
+        }
+        let workgroups = invocations.div_ceil(u64::from(header.workgroup));
+        // Not so where workgroups fill two dimensions: there are some to spare then.
+        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
+        let segments = u64::from(header.workgroup) * u64::from(header.rows);
+        header.full_groups = one_dimension && u64::from(layout.groups).is_multiple_of(segments);
+        self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// A tile of columns per workgroup.
+    pub(super) fn column(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
+        let layout = self.layout(part, Traversal::Columns)?;
+        let mut header = self.header_of(part, Kernel::Column, self.tuning.lane_workgroup.1);
+        layout.header(&mut header);
+        header.lanes = self.tuning.column_lanes;
+        let mut params = self.params();
+        layout.params(&mut params);
+        let columns = header.workgroup / header.lanes;
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(columns));
+        self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// Several lanes per segment, which they hold in registers.
+    pub(super) fn resident(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
+        let (traits, tuning, variant) = (self.traits, self.tuning, part.variant);
+        let layout = self.layout(part, Traversal::Rows)?;
+        let (lanes, workgroup, subgroup) = match variant {
+            Variant::Subgroup => (
+                subgroup_lanes(layout.units, traits, tuning),
+                tuning.subgroup_workgroup,
+                Reduction::Subgroup,
+            ),
+            _ => {
+                let lanes = workgroup_lanes(layout.units, traits, tuning);
+                (lanes, lanes.unwrap_or_default(), Reduction::Workgroup)
+            }
+        };
+        let Some(lanes) = lanes else {
+            bail!(
+                Variant,
+                "variant",
+                "{variant} cannot hold segments of {} elements",
+                self.whole.applied.length
+            );
+        };
+        let mut header = self.header_of(part, Kernel::Resident, workgroup);
+        layout.header(&mut header);
+        header.lanes = lanes;
+        header.units = layout.units.div_ceil(lanes);
+        header.full_lanes = layout.units.is_multiple_of(lanes);
+        // Subgroups are full where workgroups are whole numbers of them, and segments do not straddle them.
+        header.reduction = match traits.subgroup_size {
+            Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => subgroup,
+            _ => Reduction::Tree,
+        };
+        let slots = workgroup / lanes;
+        header.rows = (layout.groups / slots / tuning.lane_workgroups).clamp(1, tuning.resident_rows);
+        header.hold = self.whole.has_affine && header.rows > 1 && layout.same_weights();
+        let mut params = self.params();
+        layout.params(&mut params);
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
+        self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// Invocations of a workgroup where each works alone: more where that leaves enough workgroups.
+    pub(super) fn lane_workgroup(&self, invocations: u64) -> u32 {
+        let (least, most) = self.tuning.lane_workgroup;
+        let most = most.min(self.traits.widest_tree()).max(least);
+        let share = invocations / u64::from(self.tuning.lane_workgroups);
+        // At most as many as a workgroup can have.
+        share.next_power_of_two().clamp(u64::from(least), u64::from(most)) as u32
+    }
+}

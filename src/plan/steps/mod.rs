@@ -1,0 +1,254 @@
+//! The dispatches of each variant.
+
+mod fused;
+mod places;
+mod push;
+mod split;
+mod window;
+
+use super::choose::{Choice, Geometries, SMALL_WORKGROUP};
+use super::layout::Traversal;
+use super::pieces::{Piece, blocks};
+use super::{Facts, MOMENTS_BYTES, Need, RECORD_BYTES, Recipe, Role, needs};
+use crate::DeviceTraits;
+use crate::error::{Result, bail};
+use crate::spec::{Operation, Source, Stage, Statistic};
+use crate::tuning::{Tuning, Variant};
+use places::{Bindings, Place, Region};
+
+pub fn plan(operation: &Operation, traits: &DeviceTraits, tuning: &Tuning, facts: &Facts) -> Result<Recipe> {
+    let mut planner = Planner::new(operation, traits, tuning, facts, needs(operation)?)?;
+    if planner.whole.statistics.elements() > 0 {
+        planner.plan()?;
+    }
+    Ok(planner.recipe)
+}
+
+/// The single dispatch that merges `parts` moments of each segment of `operation`, in [part][segment] order.
+pub fn merge(
+    operation: &Operation,
+    parts: u32,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+    facts: &Facts,
+) -> Result<Recipe> {
+    let need = |role, parts: u32, read| Need {
+        role,
+        bytes: u64::from(operation.axes[0].extent) * MOMENTS_BYTES * u64::from(parts),
+        read,
+        written: !read,
+    };
+    let needs = vec![need(Role::Moments, parts, true), need(Role::Merged, 1, false)];
+    let mut planner = Planner::new(operation, traits, tuning, facts, needs)?;
+    if planner.segments() > 0 {
+        planner.stage_inputs()?;
+        let whole = Piece::whole(operation);
+        let merged = Place::View(Role::Merged);
+        planner.finish(Place::View(Role::Moments), (parts, 1), &whole, (None, Some(merged)))?;
+        planner.stage_outputs()?;
+    }
+    Ok(planner.recipe)
+}
+
+/// The variants that can run `operation`, the cheapest to compile first.
+pub fn candidates(
+    operation: &Operation,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+    facts: &Facts,
+) -> Result<Vec<Variant>> {
+    let planner = Planner::new(operation, traits, tuning, facts, needs(operation)?)?;
+    if planner.whole.statistics.elements() == 0 {
+        return Ok(vec![Variant::Split]);
+    }
+    let blocks = blocks(operation, facts, traits.binding_size, traits.storage_alignment)?;
+    let block = &blocks[0];
+    let geometries = Geometries::new(&block[0].axes, planner.whole.has_affine)?;
+    let choice = Choice {
+        operation,
+        geometries: &geometries,
+        traits,
+        tuning,
+        offsets: planner.bindings(&block[0])?.offsets,
+        entire: block.len() == 1,
+    };
+    Ok(choice.candidates())
+}
+
+/// A piece of the tensor with what follows from it.
+struct Part<'p> {
+    piece: &'p Piece,
+    geometries: Geometries,
+    bindings: Bindings,
+    variant: Variant,
+}
+
+struct Planner<'a> {
+    operation: &'a Operation,
+    traits: &'a DeviceTraits,
+    tuning: &'a Tuning,
+    facts: &'a Facts,
+    needs: Vec<Need>,
+    /// Where views lie that are staged.
+    staged: Vec<(Role, Region)>,
+    /// Of the whole tensor.
+    whole: Geometries,
+    recipe: Recipe,
+}
+
+impl<'a> Planner<'a> {
+    fn new(
+        operation: &'a Operation,
+        traits: &'a DeviceTraits,
+        tuning: &'a Tuning,
+        facts: &'a Facts,
+        needs: Vec<Need>,
+    ) -> Result<Self> {
+        if traits.workgroup_invocations == 0 {
+            bail!(Feature, "device", "has no compute shaders");
+        }
+        let takes_none = matches!(operation.statistic, Statistic::Window(_)) || operation.source == Source::Running;
+        if takes_none && operation.stage != Stage::Whole {
+            bail!(
+                Parameter,
+                "stage",
+                "{} takes no statistics here: there are no stages",
+                operation.name
+            );
+        }
+        Ok(Self {
+            operation,
+            traits,
+            tuning,
+            facts,
+            needs,
+            staged: Vec::new(),
+            whole: Geometries::new(&operation.axes, operation.weight || operation.bias)?,
+            recipe: Recipe::default(),
+        })
+    }
+
+    fn plan(&mut self) -> Result<()> {
+        self.stage_inputs()?;
+        let operation = self.operation;
+        let blocks = blocks(
+            operation,
+            self.facts,
+            self.traits.binding_size,
+            self.traits.storage_alignment,
+        )?;
+        match operation.statistic {
+            Statistic::Window(window) => {
+                for piece in blocks.iter().flatten() {
+                    self.window(&self.part(piece, true)?, window)?;
+                }
+            }
+            _ if operation.source == Source::Running => {
+                let records = self.region_of(self.segments(), RECORD_BYTES);
+                self.given(records)?;
+                for piece in blocks.iter().flatten() {
+                    self.apply(&self.part(piece, true)?, Place::Region(records))?;
+                }
+            }
+            _ if operation.stage == Stage::Apply => {
+                let records = self.records_place();
+                self.records_of_moments(records)?;
+                for piece in blocks.iter().flatten() {
+                    self.apply(&self.part(piece, true)?, records)?;
+                }
+                self.running(Place::View(Role::Moments))?;
+            }
+            _ => self.normalize(&blocks)?,
+        }
+        self.stage_outputs()
+    }
+
+    /// Statistics of x, and, unless they are all that is asked for, what is made with them.
+    fn normalize(&mut self, blocks: &[Vec<Piece>]) -> Result<()> {
+        let operation = self.operation;
+        let moments = match operation.stage {
+            Stage::Statistics => Some(Place::View(Role::Moments)),
+            _ => operation
+                .running
+                .map(|_| Place::Region(self.region_of(self.segments(), MOMENTS_BYTES))),
+        };
+        // Regions serve one block after the other.
+        let (mut records, mut parts) = (None, None);
+        for block in blocks {
+            let entire = block.len() == 1;
+            let block: Vec<_> = block
+                .iter()
+                .map(|piece| self.part(piece, entire))
+                .collect::<Result<_>>()?;
+            let part = &block[0];
+            self.recipe.variant = self.recipe.variant.or(Some(part.variant));
+            let splits = matches!(part.variant, Variant::Split | Variant::ColumnSplit);
+            match (operation.stage, splits) {
+                (Stage::Statistics, _) => self.statistics(&block, None, moments, &mut parts)?,
+                (_, true) => {
+                    let records = *records.get_or_insert_with(|| self.records_place());
+                    self.statistics(&block, Some(records), moments, &mut parts)?;
+                    for part in &block {
+                        self.apply(part, records)?;
+                    }
+                }
+                (_, false) => match part.variant {
+                    Variant::Lane => self.lane(part, Traversal::Rows, moments)?,
+                    Variant::Column if self.tuning.column_lanes == 1 => {
+                        self.lane(part, Traversal::Columns, moments)?;
+                    }
+                    Variant::Column => self.column(part, moments)?,
+                    _ => self.resident(part, moments)?,
+                },
+            }
+        }
+        match moments {
+            Some(moments) if operation.stage == Stage::Whole => self.running(moments),
+            _ => Ok(()),
+        }
+    }
+
+    /// A piece with its geometry, bindings and variant; `entire` if it holds whole segments.
+    fn part<'p>(&self, piece: &'p Piece, entire: bool) -> Result<Part<'p>> {
+        let geometries = Geometries::new(&piece.axes, self.whole.has_affine)?;
+        let bindings = self.bindings(piece)?;
+        let choice = Choice {
+            operation: self.operation,
+            geometries: &geometries,
+            traits: self.traits,
+            tuning: self.tuning,
+            offsets: bindings.offsets,
+            entire,
+        };
+        let operation = self.operation;
+        let variant = match choice.choose(&self.whole.applied) {
+            // There is nothing to choose where y is all that is left to make.
+            _ if operation.stage == Stage::Apply || operation.source == Source::Running => {
+                self.split_kind(&geometries.applied)
+            }
+            // A forced variant may not run the last, smaller piece. (Only y is broadcast along no axis.)
+            Err(_) if piece.y > 0 => {
+                let free = &Operation {
+                    variant: None,
+                    ..operation.clone()
+                };
+                Choice {
+                    operation: free,
+                    ..choice
+                }
+                .choose(&self.whole.applied)?
+            }
+            variant => variant?,
+        };
+        Ok(Part {
+            piece,
+            geometries,
+            bindings,
+            variant,
+        })
+    }
+
+    fn segments(&self) -> u32 {
+        self.whole.statistics.segments
+    }
+}

@@ -1,0 +1,349 @@
+//! Statistics and application apart: partial statistics of spans, their finish, and what is made with records.
+
+use super::places::{Place, Records, Region};
+use super::{Part, Planner, SMALL_WORKGROUP};
+use crate::error::{Result, bail};
+use crate::geometry::{Axis, Geometry, dense_strides, multiply};
+use crate::plan::choose::{LANE_UNITS, MAX_PARTS};
+use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
+use crate::plan::pieces::{Piece, RECORD_ALIGNMENT};
+use crate::plan::{MOMENTS_BYTES, Role};
+use crate::shader::{Header, Kernel, Params, Slot};
+use crate::tuning::{MAX_TRIPS, Variant};
+
+/// How a dispatch is spread over a layout.
+#[derive(Clone, Copy)]
+pub(super) struct Spread {
+    pub lanes: u32,
+    pub workgroup: u32,
+    pub spans: u32,
+    pub span_units: u32,
+}
+
+impl Planner<'_> {
+    /// The variant whose application step traverses the geometry well.
+    pub(super) fn split_kind(&self, geometry: &Geometry) -> Variant {
+        let short_runs = geometry.run() < self.tuning.run_elements && run_as_columns(geometry).is_some();
+        if has_columns(geometry) || short_runs {
+            Variant::ColumnSplit
+        } else {
+            Variant::Split
+        }
+    }
+
+    /// How partial statistics or the application spread over a layout, over `most_spans` at most.
+    pub(super) fn spread(&self, layout: &Layout, columns: bool, most_spans: u32) -> Spread {
+        let tuning = self.tuning;
+        let lanes = if columns {
+            1
+        } else {
+            tuning.split_lanes.min(self.traits.widest_tree())
+        };
+        // Batch invariance: as for a single segment, so that spans do not depend on their number.
+        let groups = if self.operation.batch_invariant {
+            1
+        } else {
+            layout.groups
+        };
+        let wanted = (tuning.split_target / lanes).div_ceil(groups);
+        let most = layout.units.div_ceil(tuning.split_units * lanes);
+        let least = layout.units.div_ceil(LANE_UNITS * lanes);
+        let spans = wanted.min(most).min(most_spans).max(least).max(1);
+        self.spread_over(layout, lanes, spans)
+    }
+
+    /// The spread of a layout over about so many spans.
+    pub(super) fn spread_over(&self, layout: &Layout, lanes: u32, spans: u32) -> Spread {
+        let span_units = layout.units.div_ceil(spans);
+        let spans = layout.units.div_ceil(span_units);
+        let workgroup = match lanes {
+            1 => self.lane_workgroup(u64::from(layout.groups) * u64::from(spans)),
+            _ => lanes,
+        };
+        Spread {
+            lanes,
+            workgroup,
+            spans,
+            span_units,
+        }
+    }
+
+    pub(super) fn spread_step(
+        &self,
+        part: &Part<'_>,
+        kernel: Kernel,
+        layout: &Layout,
+        spread: Spread,
+    ) -> (Header, Params, u64) {
+        let mut header = self.header_of(part, kernel, spread.workgroup);
+        layout.header(&mut header);
+        header.lanes = spread.lanes;
+        let mut params = self.params();
+        layout.params(&mut params);
+        params.spans = spread.spans;
+        params.span_units = spread.span_units;
+        let spans = u64::from(layout.groups) * u64::from(spread.spans);
+        let workgroups = if spread.lanes > 1 {
+            spans
+        } else {
+            spans.div_ceil(u64::from(spread.workgroup))
+        };
+        (header, params, workgroups)
+    }
+
+    /// The walk of partial statistics over a piece, and the parts side by side that make up one segment. Parts are
+    /// numbered within the block: [record of the block][column].
+    pub(super) fn partial_layout(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Layout> {
+        let geometry = Geometry::for_statistics(&numbered_within(&part.piece.axes)?)?;
+        let (geometry, traversal) = match columns {
+            None => (geometry, Traversal::Rows),
+            Some(_) if has_columns(&geometry) => (geometry, Traversal::Columns),
+            Some(columns) => match run_as_columns(&geometry) {
+                Some(mut parts) => {
+                    let (run, kept) = match parts.kept.split_last_mut() {
+                        Some(split) => split,
+                        None => bail!(Variant, "variant", "there is no run to take apart"),
+                    };
+                    run.record = 1;
+                    kept.iter_mut().for_each(|digit| digit.record *= columns);
+                    (parts, Traversal::Columns)
+                }
+                None => bail!(Variant, "variant", "segments do not interleave in memory"),
+            },
+        };
+        let layout = Layout::new(
+            &geometry,
+            traversal,
+            self.tuning.widest_unit,
+            false,
+            part.bindings.offsets,
+        );
+        match layout {
+            Some(layout) => Ok(layout),
+            None => bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one"),
+        }
+    }
+
+    /// The moments, and the records, of the segments of a block: partial statistics of its pieces, and their finish.
+    pub(super) fn statistics(
+        &mut self,
+        block: &[Part<'_>],
+        records: Option<Place>,
+        moments: Option<Place>,
+        region: &mut Option<Region>,
+    ) -> Result<()> {
+        let columns = common_columns(block).filter(|_| block[0].variant == Variant::ColumnSplit);
+        let part_columns = columns.unwrap_or(1);
+        let segments = block[0].geometries.statistics.segments;
+        let stride = multiply(segments, part_columns, "shape")?;
+        // All parts of the block are one binding, and one workgroup combines those of a segment.
+        let bound = self.traits.binding_size / (u64::from(stride) * MOMENTS_BYTES) / block.len() as u64;
+        let most_spans = bound.clamp(1, u64::from(MAX_PARTS / part_columns)) as u32;
+        let mut walks = Vec::with_capacity(block.len());
+        let mut spans = 0u32;
+        for part in block {
+            let layout = self.partial_layout(part, columns)?;
+            let spread = self.spread(&layout, columns.is_some(), most_spans);
+            walks.push((part, layout, spread, spans));
+            spans = multiply(spans + spread.spans, 1, "shape")?;
+        }
+        let count = multiply(multiply(spans, stride, "shape")?, 2, "shape")? / 2;
+        let parts = *region.get_or_insert_with(|| self.region_of(count, MOMENTS_BYTES));
+        // The first block is the largest, but its segments may have fewer spans.
+        let size = u64::from(count) * MOMENTS_BYTES;
+        let parts = match size <= parts.size {
+            true => Region { size, ..parts },
+            false => self.region(size),
+        };
+        for (part, layout, spread, first_span) in walks {
+            let (mut header, mut params, workgroups) = self.spread_step(part, Kernel::Partial, &layout, spread);
+            header.moments = true;
+            (header.weight, header.bias) = (false, false);
+            params.parts_stride = stride;
+            params.first_span = first_span;
+            let operands = vec![(Slot::Moments, self.view(Place::Region(parts))?)];
+            self.push_part(part, header, params, workgroups, operands)?;
+        }
+        let moments_and_records = (records, moments);
+        self.finish(
+            Place::Region(parts),
+            (spans, part_columns),
+            block[0].piece,
+            moments_and_records,
+        )
+    }
+
+    /// The records and moments of the segments of a block from `spans` parts of `columns` columns each.
+    pub(super) fn finish(
+        &mut self,
+        parts: Place,
+        (spans, columns): (u32, u32),
+        piece: &Piece,
+        (records, moments): (Option<Place>, Option<Place>),
+    ) -> Result<()> {
+        let mut header = self.header(Kernel::Finish, SMALL_WORKGROUP);
+        let mut params = self.params();
+        // Parts are numbered within the block, records and moments within the tensor.
+        let within = numbered_within(&piece.axes)?;
+        let kept = within.iter().zip(&piece.axes).filter(|(axis, _)| !axis.reduced);
+        let numbers: Vec<_> = kept
+            .map(|(within, axis)| Axis {
+                x: within.record,
+                y: within.record,
+                weight: 0,
+                ..*axis
+            })
+            .collect();
+        let layout = Layout::new(
+            &Geometry::for_statistics(&numbers)?,
+            Traversal::Rows,
+            1,
+            false,
+            Offsets::default(),
+        );
+        if let Some(layout) = &layout {
+            layout.header(&mut header);
+            layout.params(&mut params);
+        }
+        params.parts = multiply(spans, columns, "shape")?;
+        if params.parts > MAX_PARTS {
+            bail!(
+                Limit,
+                "shape",
+                "{} parts of a segment are more than {MAX_PARTS}, which one workgroup may combine",
+                params.parts
+            );
+        }
+        params.parts_group = columns;
+        params.parts_stride = multiply(params.segments, columns, "shape")?;
+        let alone = params.parts <= self.tuning.finish_parts;
+        header.lanes = if alone { 1 } else { SMALL_WORKGROUP };
+        let items = Self::outputs(&mut header, records, moments);
+        let (offset, mut operands) = self.records(&items, &piece.records())?;
+        params.record_offset = offset;
+        operands.push((Slot::Parts, self.view(self.resolve(parts))?));
+        let segments = u64::from(params.segments);
+        let workgroups = if alone {
+            segments.div_ceil(u64::from(SMALL_WORKGROUP))
+        } else {
+            segments
+        };
+        self.push(header, params, workgroups, &operands)
+    }
+
+    /// Records from the moments that the caller gives.
+    pub(super) fn records_of_moments(&mut self, records: Place) -> Result<()> {
+        let header = self.header(Kernel::Finish, SMALL_WORKGROUP);
+        let most = self.traits.binding_size / MOMENTS_BYTES;
+        let most = (most - most % u64::from(RECORD_ALIGNMENT)).max(1);
+        let segments = u64::from(self.segments());
+        for first in (0..segments).step_by(most as usize) {
+            let range = first..segments.min(first + most);
+            let mut header = header;
+            let mut params = self.params();
+            params.segments = (range.end - range.start) as u32;
+            (params.parts, params.parts_group, params.parts_stride) = (1, 1, params.segments);
+            (header.kept, header.records) = (1, true);
+            params.digits[0].extent = params.segments;
+            params.digits[0].record = 1;
+            let items = [
+                Records {
+                    place: records,
+                    slot: Slot::Records,
+                },
+                Records {
+                    place: Place::View(Role::Moments),
+                    slot: Slot::Parts,
+                },
+            ];
+            let (_, operands) = self.records(&items, &range)?;
+            let workgroups = u64::from(params.segments).div_ceil(u64::from(SMALL_WORKGROUP));
+            self.push(header, params, workgroups, &operands)?;
+        }
+        Ok(())
+    }
+
+    /// y of a piece from x and records.
+    pub(super) fn apply(&mut self, part: &Part<'_>, records: Place) -> Result<()> {
+        let geometry = &part.geometries.applied;
+        let across = match part.variant {
+            Variant::ColumnSplit if has_columns(geometry) => Some(geometry.clone()),
+            Variant::ColumnSplit => run_as_columns(geometry),
+            _ => None,
+        };
+        let (geometry, traversal) = match &across {
+            Some(parts) => (parts, Traversal::Columns),
+            None => (geometry, Traversal::Rows),
+        };
+        let (widest, weighted) = (self.tuning.widest_unit, self.whole.has_affine);
+        let Some(layout) = Layout::new(geometry, traversal, widest, weighted, part.bindings.offsets) else {
+            bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
+        };
+        let spread = self.spread(&layout, across.is_some(), MAX_PARTS);
+        let (header, mut params, workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        let items = [Records {
+            place: records,
+            slot: Slot::Records,
+        }];
+        let (offset, operands) = self.records(&items, &part.piece.records())?;
+        params.record_offset = offset;
+        self.push_part(part, header, params, workgroups, operands)
+    }
+
+    /// Records from the running statistics that the caller gives.
+    pub(super) fn given(&mut self, records: Region) -> Result<()> {
+        let header = self.header(Kernel::Given, SMALL_WORKGROUP);
+        let workgroups = u64::from(self.segments()).div_ceil(u64::from(SMALL_WORKGROUP));
+        let operands = [(Slot::Records, self.view(Place::Region(records))?)];
+        self.push(header, self.params(), workgroups, &operands)
+    }
+
+    /// The update of the running statistics, if the operation asks for one.
+    pub(super) fn running(&mut self, moments: Place) -> Result<()> {
+        let Some(update) = self.operation.running else {
+            return Ok(());
+        };
+        if u64::from(update.instances) > MAX_TRIPS {
+            bail!(
+                Limit,
+                "shape",
+                "{} samples are more than {MAX_TRIPS}, which one invocation may average",
+                update.instances
+            );
+        }
+        let header = self.header(Kernel::Running, SMALL_WORKGROUP);
+        let mut params = self.params();
+        params.segments = update.channels;
+        let workgroups = u64::from(update.channels).div_ceil(u64::from(SMALL_WORKGROUP));
+        let operands = [(Slot::Parts, self.view(self.resolve(moments))?)];
+        self.push(header, params, workgroups, &operands)
+    }
+}
+
+/// The columns that every piece of a block can be taken apart into, if it is the same number for all.
+fn common_columns(block: &[Part<'_>]) -> Option<u32> {
+    let columns = |part: &Part<'_>| {
+        let geometry = &part.geometries.statistics;
+        match has_columns(geometry) {
+            true => Some(1),
+            false => run_as_columns(geometry).map(|_| geometry.run()),
+        }
+    };
+    let first = columns(&block[0])?;
+    block.iter().all(|part| columns(part) == Some(first)).then_some(first)
+}
+
+/// Axes for kernels that read x alone, with records numbered as if there were no others.
+fn numbered_within(axes: &[Axis]) -> Result<Vec<Axis>> {
+    let extents: Vec<_> = axes
+        .iter()
+        .map(|axis| if axis.reduced { 1 } else { axis.extent })
+        .collect();
+    let records = dense_strides(&extents, "shape")?;
+    let number = |(axis, record): (&Axis, u32)| Axis {
+        y: axis.x,
+        record: if axis.reduced { 0 } else { record },
+        ..*axis
+    };
+    Ok(axes.iter().zip(records).map(number).collect())
+}
