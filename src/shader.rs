@@ -96,6 +96,24 @@ modules!(
     window,
 );
 
+/// Whose WGSL a shader is written in: it differs in how subgroup operations are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// That of naga, which knows subgroup operations unasked and refuses `enable subgroups;`.
+    Naga,
+    /// That of browsers, which need it.
+    WebGpu,
+}
+
+impl Dialect {
+    /// What wgpu passes shaders to on this target.
+    pub const TARGET: Self = if cfg!(target_family = "wasm") {
+        Self::WebGpu
+    } else {
+        Self::Naga
+    };
+}
+
 /// The kernels: one entry point each, in the file of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernel {
@@ -482,9 +500,24 @@ impl Header {
         }
     }
 
-    /// The whole shader.
+    /// True if the shader has subgroup operations.
+    pub fn uses_subgroups(&self) -> bool {
+        let reduces = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
+        reduces || self.parameters == Parameters::Shared
+    }
+
+    /// The whole shader, as wgpu takes it on this target.
     pub fn wgsl(&self) -> String {
-        let mut text = self.declarations();
+        self.wgsl_for(Dialect::TARGET)
+    }
+
+    /// The whole shader in a dialect.
+    pub fn wgsl_for(&self, dialect: Dialect) -> String {
+        let mut text = String::new();
+        if self.uses_subgroups() && dialect == Dialect::WebGpu {
+            text.push_str("enable subgroups;\n");
+        }
+        text.push_str(&self.declarations());
         for module in self.modules() {
             text.push_str(module.source());
             text.push('\n');
@@ -557,12 +590,6 @@ impl Header {
 
     fn declarations(&self) -> String {
         let mut text = String::new();
-        let reduces = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
-        let subgroups = reduces || self.parameters == Parameters::Shared;
-        if subgroups && cfg!(target_family = "wasm") {
-            // naga knows subgroup operations without being asked, browsers do not.
-            text.push_str("enable subgroups;\n");
-        }
         // Writing to a String cannot fail.
         for (name, value) in self.constants() {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
