@@ -105,6 +105,19 @@ pub fn blocks(operation: &Operation, facts: &Facts, binding_size: u64, alignment
     Ok(cuts(false).into_iter().map(block).collect())
 }
 
+/// Refuses more pieces of an argument than a call may have dispatches.
+pub fn check_pieces(pieces: u64, argument: &'static str, binding_size: u64) -> Result<()> {
+    if pieces > MAX_PIECES {
+        bail!(
+            Limit,
+            argument,
+            "bindings of {binding_size} bytes (max_storage_buffer_binding_size) cut it into {pieces} pieces, at most \
+             {MAX_PIECES} are supported"
+        );
+    }
+    Ok(())
+}
+
 struct Grid<'a> {
     axes: &'a [Axis],
     /// Positions of a piece along every axis; the last piece may have fewer.
@@ -133,15 +146,7 @@ impl<'a> Grid<'a> {
             grid.cut(strides, most, alignment)?;
         }
         let pieces = (axes.iter().zip(&grid.lens)).map(|(axis, &len)| u64::from(axis.extent.div_ceil(len)));
-        let pieces = pieces.fold(1, u64::saturating_mul);
-        if pieces > MAX_PIECES {
-            bail!(
-                Limit,
-                "shape",
-                "bindings of {binding_size} bytes (max_storage_buffer_binding_size) cut the tensor into {pieces} pieces, \
-                 at most {MAX_PIECES} are supported"
-            );
-        }
+        check_pieces(pieces.fold(1, u64::saturating_mul), "shape", binding_size)?;
         Ok(grid)
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Planner, SMALL_WORKGROUP};
 use crate::error::{Result, bail};
 use crate::plan::layout::Offsets;
-use crate::plan::pieces::{Piece, RECORD_ALIGNMENT};
+use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Need, Operand, RECORD_BYTES, Role};
 use crate::shader::{Kernel, Slot};
 use crate::spec::{Source, Stage};
@@ -139,6 +139,7 @@ impl Planner<'_> {
         let words = need.bytes / 4;
         let most = (self.traits.binding_size / 4).saturating_sub(block) / block * block;
         let most = most.clamp(block, 1 << 30);
+        check_pieces(words.div_ceil(most), need.role.name(), self.traits.binding_size)?;
         for first in (0..words).step_by(most as usize) {
             let count = most.min(words - first);
             let header = self.header(Kernel::Copy, SMALL_WORKGROUP);

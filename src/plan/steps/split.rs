@@ -6,7 +6,7 @@ use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry, dense_strides, multiply};
 use crate::plan::choose::{LANE_UNITS, MAX_PARTS};
 use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
-use crate::plan::pieces::{Piece, RECORD_ALIGNMENT};
+use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Role};
 use crate::shader::{Header, Kernel, Params, Slot};
 use crate::tuning::{MAX_TRIPS, Variant};
@@ -237,6 +237,7 @@ impl Planner<'_> {
         let most = self.traits.binding_size / MOMENTS_BYTES;
         let most = (most - most % u64::from(RECORD_ALIGNMENT)).max(1);
         let segments = u64::from(self.segments());
+        check_pieces(segments.div_ceil(most), "moments", self.traits.binding_size)?;
         for first in (0..segments).step_by(most as usize) {
             let range = first..segments.min(first + most);
             let mut header = header;
