@@ -87,8 +87,8 @@ pub(super) struct Choice<'a> {
     pub traits: &'a DeviceTraits,
     pub tuning: &'a Tuning,
     pub offsets: Offsets,
-    /// True if the box holds whole segments.
-    pub entire: bool,
+    /// Boxes that the same segments are cut into: 1 if this one holds whole segments.
+    pub pieces: usize,
 }
 
 impl Choice<'_> {
@@ -115,7 +115,7 @@ impl Choice<'_> {
                 _ => false,
             };
         }
-        let whole = self.operation.stage == Stage::Whole && self.entire;
+        let whole = self.operation.stage == Stage::Whole && self.pieces == 1;
         let rows = |fits: &dyn Fn(u32) -> bool| whole && walk(Traversal::Rows).is_some_and(|layout| fits(layout.units));
         match variant {
             Variant::Lane => rows(&bounded),
@@ -128,12 +128,12 @@ impl Choice<'_> {
                         .is_some_and(|layout| bounded(layout.units.div_ceil(tuning.column_lanes)))
             }
             Variant::ColumnSplit => {
-                // The parts of one span have to fit a binding.
+                // The parts of one span of every piece have to fit a binding.
                 let parts = u64::from(geometries.statistics.segments) * u64::from(geometries.statistics.run());
                 has_columns(&geometries.statistics)
                     || (run_as_columns(&geometries.statistics).is_some()
                         && geometries.statistics.run() <= MAX_PARTS
-                        && parts * MOMENTS_BYTES <= traits.binding_size)
+                        && parts * self.pieces as u64 * MOMENTS_BYTES <= traits.binding_size)
             }
         }
     }

@@ -70,7 +70,7 @@ pub fn candidates(
         traits,
         tuning,
         offsets: planner.bindings(&block[0])?.offsets,
-        entire: block.len() == 1,
+        pieces: block.len(),
     };
     Ok(choice.candidates())
 }
@@ -140,21 +140,21 @@ impl<'a> Planner<'a> {
         match operation.statistic {
             Statistic::Window(window) => {
                 for piece in blocks.iter().flatten() {
-                    self.window(&self.part(piece, true)?, window)?;
+                    self.window(&self.part(piece, 1)?, window)?;
                 }
             }
             _ if operation.source == Source::Running => {
                 let records = self.region_of(self.segments(), RECORD_BYTES);
                 self.given(records)?;
                 for piece in blocks.iter().flatten() {
-                    self.apply(&self.part(piece, true)?, Place::Region(records))?;
+                    self.apply(&self.part(piece, 1)?, Place::Region(records))?;
                 }
             }
             _ if operation.stage == Stage::Apply => {
                 let records = self.records_place();
                 self.records_of_moments(records)?;
                 for piece in blocks.iter().flatten() {
-                    self.apply(&self.part(piece, true)?, records)?;
+                    self.apply(&self.part(piece, 1)?, records)?;
                 }
                 self.running(Place::View(Role::Moments))?;
             }
@@ -175,10 +175,9 @@ impl<'a> Planner<'a> {
         // Regions serve one block after the other.
         let (mut records, mut parts) = (None, None);
         for block in blocks {
-            let entire = block.len() == 1;
             let block: Vec<_> = block
                 .iter()
-                .map(|piece| self.part(piece, entire))
+                .map(|piece| self.part(piece, block.len()))
                 .collect::<Result<_>>()?;
             let part = &block[0];
             self.recipe.variant = self.recipe.variant.or(Some(part.variant));
@@ -208,8 +207,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A piece with its geometry, bindings and variant; `entire` if it holds whole segments.
-    fn part<'p>(&self, piece: &'p Piece, entire: bool) -> Result<Part<'p>> {
+    /// A piece with its geometry, bindings and variant; one of `pieces` of the same segments.
+    fn part<'p>(&self, piece: &'p Piece, pieces: usize) -> Result<Part<'p>> {
         let geometries = Geometries::new(&piece.axes, self.whole.has_affine)?;
         let bindings = self.bindings(piece)?;
         let choice = Choice {
@@ -218,7 +217,7 @@ impl<'a> Planner<'a> {
             traits: self.traits,
             tuning: self.tuning,
             offsets: bindings.offsets,
-            entire,
+            pieces,
         };
         let operation = self.operation;
         let variant = match choice.choose(&self.whole.applied) {
