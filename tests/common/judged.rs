@@ -27,15 +27,12 @@ pub fn arranged_failure(
             }
             verdict.failures.join("; ")
         }
-        // Candidates are those of aligned offsets: a forced variant may be refused at odd ones. The smallest bindings that
-        // will do for the planner's choice may be too small for another, or where x and y are bound together.
+        // Candidates are those of aligned offsets: a forced variant may be refused at odd ones, and the smallest bindings
+        // that will do there may be too small where x and y are bound together.
         Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant && arrangement != Arrangement::Plain => {
             return None;
         }
         Err(error) if error.kind() == ErrorKind::Limit && arrangement == Arrangement::PiecesInArena => return None,
-        Err(error) if variant.is_some() && error.kind() == ErrorKind::Limit && arrangement == Arrangement::Pieces => {
-            return None;
-        }
         Err(error) => error.to_string(),
     };
     Some(format!("{} [{chosen}, {}] {reason}", case.id, arrangement.name()))
