@@ -345,3 +345,87 @@ fn map_vector<S: Simd, const N: usize>(
     );
     map(f32x8::from_slice(simd, x), parameters).store_slice(y);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::tests::levels;
+
+    const LENGTHS: usize = 3 * UNROLL * WIDTH;
+
+    fn values(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i * i % 31) as f32).collect()
+    }
+
+    /// Of integers the sums are exact.
+    fn naive(values: impl Iterator<Item = f32> + Clone, pivot: f32) -> Sums {
+        Sums {
+            deviations: values.clone().map(|value| value - pivot).sum(),
+            squares: values.map(|value| (value - pivot).powi(2)).sum(),
+        }
+    }
+
+    #[test]
+    fn sums_of_any_length() {
+        for level in levels() {
+            for len in 0..LENGTHS {
+                let (values, pivot) = (&*values(len), 15.0);
+                let expected = naive(values.iter().copied(), pivot);
+                assert_eq!(sums(level, About { values, pivot }), expected, "{len} at {level:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_any_number_of_columns() {
+        for level in levels() {
+            for columns in 1..LENGTHS {
+                let (x, rows) = (values(5 * columns), [0, columns, 3 * columns, 4 * columns]);
+                let pivots: Vec<_> = (0..columns).map(|column| column as f32).collect();
+                let mut sums = vec![Sums::default(); columns];
+                column_sums(level, &x, &rows, &pivots, &mut sums);
+                for (column, &sums) in sums.iter().enumerate() {
+                    let values = rows.iter().map(|row| x[row + column]);
+                    assert_eq!(sums, naive(values, pivots[column]), "{columns} at {level:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn maps_of_any_length_sum_what_is_ahead() {
+        let line = Line {
+            center: 7.0,
+            factor: 2.0,
+            offset: -3.0,
+        };
+        for level in levels() {
+            for len in 0..LENGTHS {
+                let (x, weight, bias) = (values(len), values(len + 1), values(len + 2));
+                let (weight, bias) = (&weight[1..], &bias[2..]);
+                let ahead = About {
+                    values: bias,
+                    pivot: 4.0,
+                };
+                for (weight, bias) in [
+                    (None, None),
+                    (Some(weight), None),
+                    (None, Some(bias)),
+                    (Some(weight), Some(bias)),
+                ] {
+                    let mut y = vec![f32::NAN; len];
+                    let sums = line.map_weighted(level, &x, &mut y, weight, bias, ahead);
+                    assert_eq!(sums, naive(ahead.values.iter().copied(), ahead.pivot));
+                    for (i, (x, y)) in x.iter().zip(y).enumerate() {
+                        let value = (x - 7.0) * 2.0 - 3.0;
+                        let expected = value * weight.map_or(1.0, |w| w[i]) + bias.map_or(0.0, |b| b[i]);
+                        assert_eq!(y, expected, "{i} of {len} at {level:?}");
+                    }
+                }
+                let mut y = vec![f32::NAN; len];
+                assert_eq!(line.map(level, &x, &mut y, NOTHING), Sums::default());
+                assert!(x.iter().zip(y).all(|(x, y)| y == (x - 7.0) * 2.0 - 3.0));
+            }
+        }
+    }
+}

@@ -1,10 +1,14 @@
 //! Every operation on the CPU's threads, in f32 storage: what the GPU is compared with, and what a program falls
 //! back on where there is no adapter.
 //!
-//! Statistics and the map are computed in f64 from the f32 input, in one read for the statistics and one for the
-//! map, the second out of the cache where a segment fits there. How the work is cut depends on the geometry and
-//! never on the number of threads or of samples: results are the same bits from run to run, and batch invariant.
-//! The path is plain code that compilers vectorize; it is yet to be tuned to the speed of the best CPU libraries.
+//! Chunks of a segment are summed about a pivot in f32 vectors, of the widest instructions that the processor has, and
+//! merged in f64; the map is f32 too, with the mean as a pair. Where f32 is not exact enough (sums that overflow or
+//! underflow, pivots that stay far from the mean, infinities, NaN), a chunk, or the map of a segment, is done in f64.
+//! So are the norms of other powers than 2. A segment is mapped while it is in the cache.
+//!
+//! Which thread does what depends on chance, and how the work is divided on the number of threads, but not what is
+//! computed: results are the same bits from run to run and on any number of threads, and batch invariant. They may
+//! differ between processors, by whether those round a product and a sum once or twice.
 //!
 //! [`forward`] takes any whole [`Operation`]. The statistics and apply stages are the GPU's and are refused with an
 //! error; a forced variant is ignored. What lies dense and row-major in the order of the axes is read and written in
@@ -50,6 +54,9 @@ use walk::{Run, Walk, runs};
 const TASK: usize = 1 << 17;
 /// Tasks for each thread: with fewer, threads would wait for the last of them.
 const TASKS: usize = 8;
+/// Elements of a segment on which all threads work together, since one for each of them, with its weight, would not
+/// stay in the cache that they share.
+const LONG: usize = 1 << 19;
 /// Elements that are normalized from statistics to map while they are in the first caches, if that many blocks hold
 /// them.
 const TILE: usize = 1 << 13;
@@ -69,7 +76,10 @@ pub struct Args<'a> {
     pub statistics: Option<&'a mut [Record]>,
 }
 
-/// Normalizes `x` into `y` on rayon's current thread pool.
+/// Normalizes `x` into `y` on rayon's current thread pool; small tensors on the calling thread.
+///
+/// A thread of the pool (see `rayon::ThreadPool::install`) takes part in the work. Any other hands it over and sleeps,
+/// which costs it two wake-ups a call.
 ///
 /// A dense row-major x or y is a slice of exactly its elements. One with other strides is a slice from its first
 /// element on, at least to its last; of y, what lies between and behind the elements stays as it is.
@@ -184,14 +194,17 @@ impl Job<'_> {
         let enough = if self.threads == 1 { 1 } else { TASKS * self.threads };
         let runs = walk.memory.last().filter(|inner| inner.record == 0);
         let long_runs = runs.is_some_and(|run| run.extent as usize >= segments::RUN);
-        let cached = walk.block_segments == 1 || walk.block_len <= TASK;
+        let cached = match walk.block_segments {
+            1 => walk.block_len <= LONG,
+            _ => walk.block_len <= TASK,
+        };
         if self.operation.source == Source::Running {
             Division::Spans
         } else if cached && walk.blocks >= enough {
             Division::Blocks
-        } else if long_runs && walk.segments() >= enough {
+        } else if long_runs && walk.block_segments > 1 && walk.segments() >= enough {
             Division::Segments
-        } else if walk.blocks >= enough {
+        } else if walk.block_segments > 1 && walk.blocks >= enough {
             Division::Blocks
         } else {
             Division::Spans

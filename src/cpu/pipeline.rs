@@ -9,7 +9,7 @@ use super::lanes::{About, NOTHING, Sums};
 use super::reduction::{Partial, Reduction};
 use super::segments::{CHUNK, SPAN};
 use super::statistics::{Statistics, Visitor};
-use super::walk::runs;
+use super::walk::{Pieces, Run, runs};
 
 /// Some segments, to be normalized.
 pub(super) struct Pipeline<'a> {
@@ -30,6 +30,7 @@ impl Visitor for Pipeline<'_> {
         for values in segment(self.first).chunks(CHUNK) {
             ahead.absorb(ahead.guess(values), None);
         }
+        let mut pieces = Pieces::new(runs(&job.walk.memory, self.first * len..end * len));
         let segments = self.y.chunks_mut(len).zip(self.statistics);
         for (number, (y, statistics)) in (self.first..).zip(segments) {
             *statistics = finish(ahead.finish());
@@ -41,11 +42,11 @@ impl Visitor for Pipeline<'_> {
                 match next.get(start..start + y.len()) {
                     Some(values) => {
                         let values = ahead.guess(values);
-                        let sums = map(job, &mut mapping, number * len + start, y, values);
+                        let sums = map(&mut mapping, &mut pieces, y, values);
                         ahead.absorb(values, sums.filter(|_| R::QUICK));
                     }
                     None => {
-                        map(job, &mut mapping, number * len + start, y, NOTHING);
+                        map(&mut mapping, &mut pieces, y, NOTHING);
                     }
                 }
             }
@@ -53,16 +54,24 @@ impl Visitor for Pipeline<'_> {
     }
 }
 
-/// Maps the elements from `start` on to y, and sums as many values ahead, unless y is in pieces.
-fn map(job: &Job<'_>, mapping: &mut Mapping<'_>, start: usize, mut y: &mut [f32], ahead: About<'_>) -> Option<Sums> {
+/// Maps the next elements to y, and sums as many values ahead, unless y is in pieces.
+fn map(
+    mapping: &mut Mapping<'_>,
+    pieces: &mut Pieces<impl Iterator<Item = Run>>,
+    mut y: &mut [f32],
+    ahead: About<'_>,
+) -> Option<Sums> {
     let len = y.len();
-    for run in runs(&job.walk.memory, start..start + len) {
+    while let Some(run) = pieces.next(y.len()) {
         if run.len == len {
             return Some(mapping.map_and_sum(&run, y, ahead));
         }
         let (head, tail) = y.split_at_mut(run.len);
         y = tail;
         mapping.map(&run, head);
+        if y.is_empty() {
+            break;
+        }
     }
     None
 }

@@ -175,6 +175,37 @@ pub(super) fn runs(digits: &[Digit], positions: Range<usize>) -> impl Iterator<I
     })
 }
 
+/// Runs that are taken piece by piece.
+pub(super) struct Pieces<I> {
+    runs: I,
+    /// What is left of the current one.
+    left: Option<Run>,
+}
+
+impl<I: Iterator<Item = Run>> Pieces<I> {
+    pub fn new(mut runs: I) -> Self {
+        let left = runs.next();
+        Self { runs, left }
+    }
+
+    /// The next piece of at most so many positions, within one run; `None` at the end.
+    pub fn next(&mut self, most: usize) -> Option<Run> {
+        let left = self.left.as_mut()?;
+        let piece = Run {
+            len: left.len.min(most),
+            ..*left
+        };
+        left.len -= piece.len;
+        if left.len == 0 {
+            self.left = self.runs.next();
+        } else {
+            let inner = left.inner;
+            left.advance(&inner, piece.len);
+        }
+        Some(piece)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +238,19 @@ mod tests {
         assert_eq!(starts(3..10), [(3, 1, 0, 0), (4, 4, 1, 1), (8, 2, 2, 2)]);
         assert_eq!(starts(10..14), [(10, 2, 2, 2), (12, 2, 0, 0)]);
         assert_eq!(starts(5..5), []);
+    }
+
+    #[test]
+    fn pieces_cover_runs() {
+        let walk = walk(BatchNorm::new(&[2, 3, 4]));
+        let mut pieces = Pieces::new(runs(&walk.memory, 2..10));
+        let mut next = |most| pieces.next(most).map(|run| (run.x, run.len, run.weight));
+        assert_eq!(next(1), Some((2, 1, 0)));
+        assert_eq!(next(3), Some((3, 1, 0)));
+        assert_eq!(next(3), Some((4, 3, 1)));
+        assert_eq!(next(3), Some((7, 1, 1)));
+        assert_eq!(next(9), Some((8, 2, 2)));
+        assert_eq!(next(9), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use wgnorm::cpu::{self, Args};
 use wgnorm::spec::{Operation, Source};
 use wgnorm::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Normalization, RmsNorm};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A loaded case: all that a call takes.
 struct Case {
@@ -78,6 +78,11 @@ fn operation(name: &str, shape: &[usize], groups: usize) -> Result<Operation> {
 }
 
 fn main() -> Result<()> {
+    // The caller is one of the threads, as with the peers.
+    rayon::ThreadPoolBuilder::new().build()?.install(answer)
+}
+
+fn answer() -> Result<()> {
     let mut case = None;
     println!("wgnorm {} {}", env!("CARGO_PKG_VERSION"), env::consts::ARCH);
     for line in io::stdin().lock().lines() {

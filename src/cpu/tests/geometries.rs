@@ -1,5 +1,6 @@
+use super::super::TASK;
 use super::super::reduction::LANES;
-use super::super::segments::{CHUNK, COLUMNS, ROWS, SPAN, SPAN_ROWS};
+use super::super::segments::{CHUNK, COLUMNS, ROWS, RUN, SPAN, SPAN_ROWS};
 use super::*;
 use crate::geometry::MAX_RANK;
 
@@ -59,6 +60,12 @@ fn boundary_cases() -> Vec<Case> {
         batch(&[2, 300, 2, COLUMNS - 1], ChannelsLast),
         batch(&[500, 3, 2], ChannelsFirst),
         group(&[2, 700, 8], ChannelsLast, 4, Affine::PerChannel),
+        // Chunks of segments in several runs; runs that are not gathered; pieces of a segment by themselves.
+        group(&[3, 6, 700], ChannelsFirst, 2, Affine::PerChannel),
+        instance(&[5, 3, CHUNK + 3], ChannelsFirst),
+        batch(&[3, 3, RUN - 1], ChannelsFirst),
+        batch(&[3, 3, RUN], ChannelsFirst),
+        batch(&[2, TASK / 512, RUN + 1], ChannelsFirst),
     ];
     for columns in [1, 2, 3, LANES, 17, CHUNK - 1, CHUNK, CHUNK + 1] {
         cases.push(layer(&[5, columns], 1));

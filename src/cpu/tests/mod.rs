@@ -230,8 +230,8 @@ fn place(values: &[f32], places: &[usize]) -> Vec<f32> {
 
 const BETWEEN: f32 = -7.5e7;
 
-/// The levels of instructions that this processor has.
-fn levels() -> Vec<Level> {
+/// The levels of instructions that this processor has, the best first.
+pub(super) fn levels() -> Vec<Level> {
     let best = Level::new();
     let mut levels = vec![best, Level::baseline()];
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -239,22 +239,18 @@ fn levels() -> Vec<Level> {
     levels
 }
 
-/// y and records of an x in row-major order, wherever the operation has its elements.
+/// y and records of an x in row-major order, wherever the operation has its elements: the same bits on more and fewer
+/// threads, which divide the work in other ways.
 fn run(operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<Record>) {
-    run_at(Level::new(), operation, x, weight, bias)
-}
-
-/// As [`run`], on more and fewer threads, which must give the same bits.
-fn run_at(level: Level, operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<Record>) {
-    let alone = run_on(1, level, operation, x, weight, bias);
+    let run = |threads| run_on(threads, Level::new(), operation, x, weight, bias);
+    let bits = |(y, records): &(Vec<f32>, Vec<Record>)| {
+        let records: &[f32] = bytemuck::cast_slice(records);
+        y.iter().chain(records).map(|value| value.to_bits()).collect::<Vec<_>>()
+    };
+    let alone = run(1);
     for threads in [2, 30] {
-        let shared = run_on(threads, level, operation, x, weight, bias);
-        let bits = |(y, records): &(Vec<f32>, Vec<Record>)| {
-            let records: &[f32] = bytemuck::cast_slice(records);
-            y.iter().chain(records).map(|value| value.to_bits()).collect::<Vec<_>>()
-        };
         assert!(
-            bits(&alone) == bits(&shared),
+            bits(&alone) == bits(&run(threads)),
             "{}: {threads} threads give other bits",
             operation.name
         );
@@ -344,8 +340,11 @@ fn check(case: &Case, x: &[f32]) {
     let rounding = (12.0 + ((x.len() / segments).max(1) as f64).log2()) * U;
     let x_hat = largest(&formula(&widen(&x), None, None, eps).y);
     let tolerance = rounding * (x_hat * weight64.map_or(1.0, largest) + bias64.map_or(0.0, largest)) + 2f64.powi(-149);
-    for level in levels() {
-        let (y, records) = run_at(level, operation, &x, &weight, &bias);
+    for (i, level) in levels().into_iter().enumerate() {
+        let (y, records) = match i {
+            0 => run(operation, &x, &weight, &bias),
+            _ => run_on(1, level, operation, &x, &weight, &bias),
+        };
         let name = format!("{} at {level:?}", operation.name);
         assert_within(tolerance, &name, widen(&y), &expected.y);
         if x.is_empty() {
