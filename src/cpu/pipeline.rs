@@ -1,4 +1,4 @@
-//! Segments that lie one behind the other: while one is mapped, the next is reduced.
+//! Segments that lie one behind the other: while one is mapped, the next, or the one after that, is reduced.
 //!
 //! So the memory reads and writes at the same time. The arithmetic is that of [`segments`](super::segments), chunk by
 //! chunk.
@@ -10,6 +10,10 @@ use super::reduction::{Partial, Reduction};
 use super::segments::{CHUNK, SPAN};
 use super::statistics::{Statistics, Visitor};
 use super::walk::{Pieces, Run, runs};
+
+/// Segments up to this length are reduced two ahead: so the processor need not wait for the root and the divisions that
+/// make the statistics of the next one. Longer ones would take the cache from each other.
+pub(super) const SHORT: usize = 1 << 13;
 
 /// Some segments, to be normalized.
 pub(super) struct Pipeline<'a> {
@@ -23,33 +27,36 @@ pub(super) struct Pipeline<'a> {
 
 impl Visitor for Pipeline<'_> {
     fn visit<R: Reduction>(self, reduction: R, finish: impl Fn(Partial) -> Statistics) {
-        let (job, len) = (self.job, self.job.walk.length());
-        let segment = |number: usize| &job.x[number * len..][..len];
-        let end = self.first + self.statistics.len();
-        let mut ahead = Ahead::new(job, reduction);
-        for values in segment(self.first).chunks(CHUNK) {
-            ahead.absorb(ahead.guess(values), None);
-        }
-        let mut pieces = Pieces::new(runs(&job.walk.memory, self.first * len..end * len));
-        let segments = self.y.chunks_mut(len).zip(self.statistics);
-        for (number, (y, statistics)) in (self.first..).zip(segments) {
-            *statistics = finish(ahead.finish());
-            let mut mapping = Mapping::new(job, number, std::slice::from_ref(statistics));
-            let next = if number + 1 < end { segment(number + 1) } else { &[] };
-            ahead = Ahead::new(job, reduction);
-            for (i, y) in y.chunks_mut(CHUNK).enumerate() {
-                let start = i * CHUNK;
-                match next.get(start..start + y.len()) {
-                    Some(values) => {
-                        let values = ahead.guess(values);
-                        let sums = map(&mut mapping, &mut pieces, y, values);
-                        ahead.absorb(values, sums.filter(|_| R::QUICK));
-                    }
-                    None => {
-                        map(&mut mapping, &mut pieces, y, NOTHING);
-                    }
-                }
+        let Self {
+            job,
+            first,
+            y,
+            statistics,
+        } = self;
+        let (len, count) = (job.walk.length(), statistics.len());
+        let segment = |i: usize| &job.x[(first + i) * len..][..len];
+        let depth = if len <= SHORT { 2 } else { 1 };
+        for (i, statistics) in statistics.iter_mut().take(depth).enumerate() {
+            let mut ahead = Ahead::new(job, reduction);
+            for values in segment(i).chunks(CHUNK) {
+                ahead.absorb(ahead.guess(values), None);
             }
+            *statistics = finish(ahead.finish());
+        }
+        let mut pieces = Pieces::new(runs(&job.walk.memory, first * len..(first + count) * len));
+        for (i, y) in y.chunks_mut(len).enumerate() {
+            let mut mapping = Mapping::new(job, first + i, &statistics[i..=i]);
+            if i + depth >= count {
+                map(&mut mapping, &mut pieces, y, NOTHING);
+                continue;
+            }
+            let mut ahead = Ahead::new(job, reduction);
+            for (y, values) in y.chunks_mut(CHUNK).zip(segment(i + depth).chunks(CHUNK)) {
+                let values = ahead.guess(values);
+                let sums = map(&mut mapping, &mut pieces, y, values);
+                ahead.absorb(values, sums.filter(|_| R::QUICK));
+            }
+            statistics[i + depth] = finish(ahead.finish());
         }
     }
 }
@@ -62,16 +69,15 @@ fn map(
     ahead: About<'_>,
 ) -> Option<Sums> {
     let len = y.len();
-    while let Some(run) = pieces.next(y.len()) {
+    while !y.is_empty()
+        && let Some(run) = pieces.next(y.len())
+    {
         if run.len == len {
             return Some(mapping.map_and_sum(&run, y, ahead));
         }
         let (head, tail) = y.split_at_mut(run.len);
         y = tail;
         mapping.map(&run, head);
-        if y.is_empty() {
-            break;
-        }
     }
     None
 }
