@@ -20,5 +20,5 @@ fn main(
     }
     let span = span_at(index);
     let at = segment_at(span.segment);
-    normalize(at, recorded(at.record), span.first + lane, lane_share(span.units, lane), true);
+    normalize(Task(at, recorded(at.record), true), span.first + lane, lane_share(span.units, lane));
 }

@@ -80,10 +80,11 @@ fn is_off_center(s: Real, q: Real, count: u32) -> bool {
     return CENTERED && any(s * s > q * (0.5 * f32(count)));
 }
 
-// The exponent for values whose largest magnitude has these bits: 0 for ordinary values.
+// The exponent for values whose largest magnitude has these bits: 0 for ordinary values, whose squares f32 can sum. Other
+// powers go beyond f32 much sooner: only values of exponent 0 are ordinary to them.
 fn exponent_of(largest: Bits) -> Ints {
     let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(126));
-    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(K_HIGH));
+    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(select(K_HIGH, 0u, ANY_POWER)));
     let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
     let finite = select(select(exponent, Ints(0), ordinary), Ints(NOTHING), largest == Bits(0u));
     return select(finite, special, largest >= Bits(INFINITY));

@@ -252,10 +252,10 @@ impl Planner<'_> {
 /// The slot's view, where it is a view of the caller's.
 pub(super) fn role_of(slot: Slot) -> Role {
     match slot {
-        Slot::X | Slot::From => Role::X,
+        Slot::X | Slot::XPairs | Slot::From => Role::X,
         Slot::Y | Slot::To => Role::Y,
-        Slot::Weight => Role::Weight,
-        Slot::Bias => Role::Bias,
+        Slot::Weight | Slot::WeightPairs => Role::Weight,
+        Slot::Bias | Slot::BiasPairs => Role::Bias,
         Slot::Records => Role::Statistics,
         Slot::Moments | Slot::Parts => Role::Moments,
         Slot::RunningMean => Role::RunningMean,

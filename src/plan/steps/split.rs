@@ -4,11 +4,11 @@ use super::places::{Place, Records, Region};
 use super::{Part, Planner, SMALL_WORKGROUP};
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry, dense_strides, multiply};
-use crate::plan::choose::{LANE_UNITS, MAX_PARTS};
+use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Role};
-use crate::shader::{Header, Kernel, Params, Slot};
+use crate::shader::{Header, Kernel, Parameters, Params, Slot};
 use crate::tuning::{MAX_TRIPS, Variant};
 
 /// How a dispatch is spread over a layout.
@@ -31,14 +31,24 @@ impl Planner<'_> {
         }
     }
 
+    /// Invocations that share a span along a row.
+    fn split_lanes(&self) -> u32 {
+        self.tuning.split_lanes.min(self.traits.widest_tree())
+    }
+
+    /// How spans are walked along a row.
+    fn split_rows(&self) -> Traversal {
+        if self.split_lanes() == 1 {
+            Traversal::Rows
+        } else {
+            Traversal::SharedRows
+        }
+    }
+
     /// How partial statistics or the application spread over a layout, over `most_spans` at most.
     pub(super) fn spread(&self, layout: &Layout, columns: bool, most_spans: u32) -> Spread {
         let tuning = self.tuning;
-        let lanes = if columns {
-            1
-        } else {
-            tuning.split_lanes.min(self.traits.widest_tree())
-        };
+        let lanes = if columns { 1 } else { self.split_lanes() };
         // Batch invariance: as for a single segment, so that spans do not depend on their number.
         let groups = if self.operation.batch_invariant {
             1
@@ -47,7 +57,7 @@ impl Planner<'_> {
         };
         let wanted = (tuning.split_target / lanes).div_ceil(groups);
         let most = layout.units.div_ceil(tuning.split_units * lanes);
-        let least = layout.units.div_ceil(LANE_UNITS * lanes);
+        let least = layout.units.div_ceil(layout.most_units().saturating_mul(lanes));
         let spans = wanted.min(most).min(most_spans).max(least).max(1);
         self.spread_over(layout, lanes, spans)
     }
@@ -96,7 +106,7 @@ impl Planner<'_> {
     pub(super) fn partial_layout(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Layout> {
         let geometry = Geometry::for_statistics(&numbered_within(&part.piece.axes)?)?;
         let (geometry, traversal) = match columns {
-            None => (geometry, Traversal::Rows),
+            None => (geometry, self.split_rows()),
             Some(_) if has_columns(&geometry) => (geometry, Traversal::Columns),
             Some(columns) => match run_as_columns(&geometry) {
                 Some(mut parts) => {
@@ -274,14 +284,25 @@ impl Planner<'_> {
         };
         let (geometry, traversal) = match &across {
             Some(parts) => (parts, Traversal::Columns),
-            None => (geometry, Traversal::Rows),
+            None => (geometry, self.split_rows()),
         };
         let (widest, weighted) = (self.tuning.widest_unit, self.whole.has_affine);
         let Some(layout) = Layout::new(geometry, traversal, widest, weighted, part.bindings.offsets) else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
         let spread = self.spread(&layout, across.is_some(), MAX_PARTS);
-        let (header, mut params, workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        let (mut header, mut params, mut workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        // A workgroup takes a span of as many segments as it has invocations.
+        let whole = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
+        if spread.lanes == 1 && whole >= 8 {
+            let alone = header.workgroup;
+            header.workgroup = whole;
+            self.share_weights(&mut header, &layout);
+            match header.parameters {
+                Parameters::Shared => workgroups = u64::from(layout.groups / whole) * u64::from(spread.spans),
+                _ => header.workgroup = alone,
+            }
+        }
         let items = [Records {
             place: records,
             slot: Slot::Records,
