@@ -121,7 +121,7 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
 }
 
 /// The command line that this run was started with.
-fn command() -> String {
+pub fn command() -> String {
     let arguments = std::env::args_os().skip(1);
     let words = arguments.map(|argument| argument.to_string_lossy().into_owned());
     std::iter::once("wgnorm".into())
@@ -231,13 +231,13 @@ fn measure(context: &Context, workload: &Workload, runs: usize) -> Result<Row> {
     })
 }
 
-struct Errors {
+pub struct Errors {
     max_abs_err: f64,
     max_ulp: f64,
 }
 
 /// Compares the case under poisoning, and y of the very buffers that are timed, with the oracle.
-fn verified(context: &Context, case: &Case, resident: &Resident) -> Result<Errors> {
+pub fn verified(context: &Context, case: &Case, resident: &Resident) -> Result<Errors> {
     let mismatch = |what: &str| Failure::Mismatch(format!("{} {:?}: {what}; not timed", case.name(), case.shape));
     let operation = resident.plan().operation();
     let mut outcome = pollster::block_on(verify::run(context, case, operation.variant))?;

@@ -15,9 +15,11 @@ mod norm;
 mod operation;
 mod outputs;
 mod plan;
+mod probes;
 mod report;
 mod resident;
 mod timing;
+mod tune;
 mod ulp;
 mod verify;
 mod workload;
@@ -60,6 +62,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Shows what would run for an operation and a shape.
     Plan(plan::PlanArgs),
+    /// Measures kernel thresholds on this adapter and writes a tuning table.
+    Tune(tune::TuneArgs),
     /// Lists adapters, their features and limits, and what the planner makes of them.
     Info,
 }
@@ -88,6 +92,7 @@ fn run(cli: &Cli) -> Result<()> {
         Some(Command::Verify(args)) => verify::run(args, &cli.device, json),
         Some(Command::Bench(args)) => bench::run(args, &cli.device, json),
         Some(Command::Plan(args)) => plan::run(args, &cli.device, json),
+        Some(Command::Tune(args)) => tune::run(args, &cli.device, json),
         Some(Command::Info) => info::run(&cli.device, json),
         None if json.is_some() => Err(Failure::input("--json needs a command")),
         None => demo::run(&cli.device),

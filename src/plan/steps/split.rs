@@ -55,7 +55,12 @@ impl Planner<'_> {
         } else {
             layout.groups
         };
-        let wanted = (tuning.split_target / lanes).div_ceil(groups);
+        let target = if columns {
+            tuning.column_target
+        } else {
+            tuning.split_target
+        };
+        let wanted = (target / lanes).div_ceil(groups);
         let most = layout.units.div_ceil(tuning.split_units * lanes);
         let least = layout.units.div_ceil(layout.most_units().saturating_mul(lanes));
         let spans = wanted.min(most).min(most_spans).max(least).max(1);
