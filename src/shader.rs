@@ -336,6 +336,16 @@ impl Slot {
         self as u32 + 1
     }
 
+    /// The slot whose elements are bound once more as pairs; any other slot itself.
+    pub fn single(self) -> Self {
+        match self {
+            Self::XPairs => Self::X,
+            Self::WeightPairs => Self::Weight,
+            Self::BiasPairs => Self::Bias,
+            slot => slot,
+        }
+    }
+
     fn bit(self) -> u16 {
         1 << self as u16
     }

@@ -252,13 +252,14 @@ impl Planner<'_> {
 /// The slot's view, where it is a view of the caller's.
 pub(super) fn role_of(slot: Slot) -> Role {
     match slot {
-        Slot::X | Slot::XPairs | Slot::From => Role::X,
+        Slot::X | Slot::From => Role::X,
         Slot::Y | Slot::To => Role::Y,
-        Slot::Weight | Slot::WeightPairs => Role::Weight,
-        Slot::Bias | Slot::BiasPairs => Role::Bias,
+        Slot::Weight => Role::Weight,
+        Slot::Bias => Role::Bias,
         Slot::Records => Role::Statistics,
         Slot::Moments | Slot::Parts => Role::Moments,
         Slot::RunningMean => Role::RunningMean,
         Slot::RunningVar => Role::RunningVar,
+        Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
     }
 }

@@ -79,7 +79,7 @@ impl Planner<'_> {
         workgroups: u64,
         operands: &[(Slot, Operand)],
     ) -> Result<()> {
-        let operand = |slot: Slot| match operands.iter().find(|(s, _)| *s == slot) {
+        let operand = |slot: Slot| match operands.iter().find(|(s, _)| *s == slot.single()) {
             Some((_, operand)) => Ok(*operand),
             None => self.view(self.resolve(Place::View(role_of(slot)))),
         };
@@ -166,7 +166,7 @@ impl Planner<'_> {
                 header.pairs = alone(Slot::X);
                 header.weight_pairs =
                     header.parameters == Parameters::Shared && even && alone(Slot::Weight) && alone(Slot::Bias);
-                let most = self.traits.storage_buffers as usize;
+                let most = self.traits.storage_buffers.min(8) as usize;
                 header.weight_pairs &= header.bindings().len() <= most;
                 header.pairs &= header.bindings().len() <= most;
             }
