@@ -130,12 +130,12 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
             sums = sums_of(at, first, size, pivot, scale, true);
             if (reading == 0u) {
                 largest = sums.largest;
-                scale = scale_of(exponent_of(largest));
+                scale = scale_of(largest);
             } else if (CENTERED && reading == 1u) {
                 pivot = opaque(pivot + total(sums.s) / f32(sums.count));
             }
         }
-        let moments = moments_of_scaled(pivot, total(sums.s), total_power(sums.q), sums.count, exponent_of(largest));
+        let moments = moments_of_scaled(pivot, total(sums.s), total_power(sums.q), sums.count, largest);
         group = combine(group, moments);
         first = sums.end;
         done += size;

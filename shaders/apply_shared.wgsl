@@ -17,6 +17,6 @@ fn main(
     let segment = (index - span * blocks) * WORKGROUP + invocation;
     let present = span < p.spans && segment < p.segments;
     let at = segment_at(min(segment, p.segments - 1u));
-    let taken = span_of(0u, min(span, p.spans - 1u));
+    let taken = span_of(0u, 1u, min(span, p.spans - 1u));
     normalize(Task(at, recorded(at.record), present), taken.first, taken.units);
 }

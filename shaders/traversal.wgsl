@@ -145,27 +145,33 @@ fn advance(c: Cursor, at: Segment) -> Cursor {
     return next;
 }
 
-// A span of a segment: the work of an invocation, or of a workgroup (LANES > 1).
+// A span of a segment, or of `rows` neighbouring ones: the work of an invocation, or of a workgroup (LANES > 1).
 struct Span {
     segment: u32,
+    rows: u32,
     index: u32,
     first: u32,
     units: u32,
 }
 
-// Invocations next to each other take neighbouring segments, workgroups the spans of one segment in turn.
+// Workgroups take the spans of one segment in turn.
 fn span_at(index: u32) -> Span {
-    if (LANES > 1u) {
-        let segment = index / p.spans;
-        return span_of(segment, index - segment * p.spans);
-    }
-    let span = index / p.segments;
-    return span_of(index - span * p.segments, span);
+    let segment = index / p.spans;
+    return span_of(segment, 1u, index - segment * p.spans);
 }
 
-fn span_of(segment: u32, index: u32) -> Span {
+// Invocations next to each other take neighbouring segments, ROWS each; no rows beyond the last span.
+fn spans_at(index: u32) -> Span {
+    let blocks = (p.segments + ROWS - 1u) / ROWS;
+    let span = index / blocks;
+    let segment = (index - span * blocks) * ROWS;
+    let rows = select(0u, min(ROWS, p.segments - segment), span < p.spans);
+    return span_of(segment, rows, span);
+}
+
+fn span_of(segment: u32, rows: u32, index: u32) -> Span {
     let first = index * p.span_units;
-    return Span(segment, index, first, min(p.span_units, p.units - min(first, p.units)));
+    return Span(segment, rows, index, first, min(p.span_units, p.units - min(first, p.units)));
 }
 
 // Units that lane takes of `units` when LANES share them in turn.

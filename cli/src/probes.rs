@@ -106,13 +106,22 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 layer(&[[8, 512], [8, 2048], [8, 8192], [8, 32768]]),
             ),
             trial("run_elements", &["4", "8", "16", "32", "64"], runs()),
+            trial("split_lanes", &["1", "8"], few()),
             trial("split_target", &["32", "64", "256", "1024"], few()),
             trial(
                 "split_units",
                 &["8", "32", "128"],
                 layer(&[[1, 1 << 14], [4, 1 << 15], [1, 1 << 17]]),
             ),
+            trial("column_lanes", &["1", "8"], crossed()),
             trial("column_target", &["64", "256", "1024", "4096", "16384"], crossed()),
+            trial("column_rows", &["1", "2", "4", "8"], crossed()),
+            trial("column_units", &["64", "128", "256", "512"], crossed()),
+            trial(
+                "column_elements",
+                &["128", "512", "2048", "8192"],
+                columns(&[[1, 256, 2048], [1, 1024, 1024], [1, 4096, 512]]),
+            ),
             trial("finish_parts", &["16", "128", "1024"], crossed()),
         ],
         false => vec![

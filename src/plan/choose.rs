@@ -165,7 +165,9 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some());
     let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;
     match (across, traits.software) {
-        (true, true) if fills => vec![Variant::Column, Variant::ColumnSplit, Variant::Lane],
+        (true, true) if geometry.length <= tuning.column_elements => {
+            vec![Variant::Column, Variant::ColumnSplit, Variant::Lane]
+        }
         (true, false) if segments >= tuning.lane_segments / tuning.column_lanes => {
             vec![Variant::Column, Variant::ColumnSplit]
         }

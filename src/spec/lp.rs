@@ -67,8 +67,8 @@ impl LpNorm {
         }
     }
 
-    /// The largest finite power: sums of larger ones are beyond f32 even of values below 2.
-    pub const LARGEST_FINITE_P: f32 = 64.0;
+    /// The largest finite power, 2^20. Exponents of larger ones are beyond what the kernels count in.
+    pub const LARGEST_FINITE_P: f32 = 1048576.0;
 
     /// The power: above 0 and up to [`LARGEST_FINITE_P`](Self::LARGEST_FINITE_P), or infinite.
     pub fn p(mut self, p: f32) -> Self {

@@ -111,6 +111,12 @@ thresholds! {
     column_lanes: u32 = power_of_two(64),
     /// Invocations that a split across columns should put to work.
     column_target: u32 = up_to(1 << 24),
+    /// Units of columns that an invocation takes in turn, where eight invocations do not cover all of them.
+    column_rows: u32 = up_to(16),
+    /// Most units of a span where an invocation takes several columns: what a cache holds.
+    column_units: u32 = up_to(1 << 20),
+    /// Longest segment, in elements, that is not worth splitting across columns.
+    column_elements: u32 = at_most(1 << 30),
     /// Most parts of a segment that one invocation combines alone.
     finish_parts: u32 = up_to(1 << 14),
 }
@@ -121,9 +127,8 @@ pub const MAX_TRIPS: u64 = 60_000;
 impl Tuning {
     /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
     ///
-    /// Measured on llvmpipe: `benches/records/2026-11-23-llvmpipe-variants.md` has the figures behind `widest_unit`,
-    /// `lane_workgroup`, `short_row_units` and `short_row_elements`, and those of the variants. The others are
-    /// reasoned: enough invocations for a few dozen threads, and segments long enough to pay for another dispatch.
+    /// Measured on llvmpipe. [`SOFTWARE_RECORD`](Self::SOFTWARE_RECORD) has a row for every threshold: what it may be,
+    /// over which geometries, and how near to a copy each value comes.
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
         lane_workgroup: (8, 256),
@@ -142,12 +147,27 @@ impl Tuning {
         split_units: 32,
         column_lanes: 1,
         column_target: 256,
+        column_rows: 4,
+        column_units: 256,
+        column_elements: 512,
         finish_parts: 1024,
     };
 
+    /// The record that justifies [`SOFTWARE`](Self::SOFTWARE), in the repository. `tests/records.rs` compares the two.
+    pub const SOFTWARE_RECORD: &str = "benches/records/2026-11-25-llvmpipe-thresholds.json";
+
+    /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
+    pub const SOFTWARE_UNUSED: &[&str] = &[
+        "subgroup_workgroup",
+        "resident_units",
+        "resident_rows",
+        "workgroup_lanes",
+    ];
+
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
-    /// Reasoned, not measured: no hardware adapter was at hand.
+    /// Reasoned, not measured: no hardware adapter was at hand, so that there is no record to cite. `wgnorm tune` measures
+    /// them on one.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),
@@ -166,6 +186,9 @@ impl Tuning {
         split_units: 4,
         column_lanes: 8,
         column_target: 1 << 18,
+        column_rows: 1,
+        column_units: 1 << 20,
+        column_elements: 0,
         finish_parts: 32,
     };
 

@@ -64,8 +64,8 @@ pub fn trips(step: &Step) -> u64 {
     match header.kernel {
         Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + walked(share(p.units)),
         Kernel::ShortRows | Kernel::Resident => u64::from(header.rows) * (8 * u64::from(header.units) + 16),
-        Kernel::Partial => accumulated(share(p.span_units)),
-        Kernel::Apply => walked(share(p.span_units)),
+        Kernel::Partial => u64::from(header.rows) * (accumulated(share(p.span_units)) + 1),
+        Kernel::Apply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
         Kernel::Finish => share(p.parts),
         Kernel::Running => u64::from(p.instances),
         // Every neighbour three times: a sum, and where that is extreme, the largest and another sum.

@@ -142,14 +142,6 @@ impl<'a> Walk<'a> {
         self.cursor_in_run(at, c.run + 1, 0)
     }
 
-    pub fn span_at(&self, index: u32) -> Span {
-        let p = self.p;
-        match self.header.lanes > 1 {
-            true => self.span_of(index / p.spans, index % p.spans),
-            false => self.span_of(index % p.segments, index / p.segments),
-        }
-    }
-
     fn span_of(&self, segment: u32, span: u32) -> Span {
         let p = self.p;
         let first = span * p.span_units;
@@ -260,11 +252,21 @@ pub fn shares(step: &Step) -> Vec<Share> {
                 }
                 continue;
             }
+            if spans && lanes > 1 {
+                if group < p.segments * p.spans {
+                    let span = walk.span_of(group / p.spans, group % p.spans);
+                    push(span.segment, span.index, span.first, invocation, span.units);
+                }
+                continue;
+            }
             if spans {
-                let (index, lane) = if lanes > 1 { (group, invocation) } else { (alone, 0) };
-                if index < p.segments * p.spans {
-                    let span = walk.span_at(index);
-                    push(span.segment, span.index, span.first, lane, span.units);
+                let blocks = p.segments.div_ceil(header.rows);
+                let (span, first) = (alone / blocks, alone % blocks * header.rows);
+                if span < p.spans {
+                    for segment in first..p.segments.min(first + header.rows) {
+                        let span = walk.span_of(segment, span);
+                        push(span.segment, span.index, span.first, 0, span.units);
+                    }
                 }
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Segments that are cut into spans, and the combination of their parts.
 
-use wgnorm::shader::{Header, Kernel};
+use wgnorm::shader::{Header, Kernel, Unit};
 use wgnorm::verify::{Case, Values};
 use wgnorm::{Context, Layout, Tuning, Variant};
 
@@ -127,6 +127,26 @@ fn shares_of_lanes_at_the_ends_of_chunks() {
                 case.x = Values::NearMax.fill(case.x.len(), 1);
                 let (partial, _, spans) = split(&context, &case, Variant::Split);
                 assert_eq!((partial.unit, spans), (unit, 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_that_an_invocation_takes_in_turn() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let most = tuning.column_units.min(1 << 10) as usize;
+        // Eight units of columns are one each; of more, an invocation takes several.
+        for units in around(8).chain(around(8 + tuning.column_rows as usize)) {
+            for length in around(most).chain([3 * most + 1]) {
+                let mut case = batch(&[length, 4 * units], Layout::ChannelsLast);
+                case.x = Values::FarMean.fill(case.x.len(), 1);
+                let (partial, ..) = split(context, &case, Variant::ColumnSplit);
+                let rows = if units > 8 { tuning.column_rows } else { 1 };
+                assert_eq!((partial.unit, partial.rows), (Unit::Columns, rows));
+                let recipe = checked(context, &case, Variant::ColumnSplit);
+                assert!(rows == 1 || recipe.steps[0].params.span_units <= tuning.column_units);
             }
         }
     }

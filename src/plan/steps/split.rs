@@ -15,6 +15,8 @@ use crate::tuning::{MAX_TRIPS, Variant};
 #[derive(Clone, Copy)]
 pub(super) struct Spread {
     pub lanes: u32,
+    /// Neighbouring segments that an invocation takes one after the other.
+    pub rows: u32,
     pub workgroup: u32,
     pub spans: u32,
     pub span_units: u32,
@@ -55,28 +57,39 @@ impl Planner<'_> {
         } else {
             layout.groups
         };
+        // More columns than a subgroup of eight covers: an invocation takes several, so that it moves whole lines of memory
+        // within spans that a cache holds.
+        let rows = match columns && layout.groups > 8 {
+            true => tuning.column_rows,
+            false => 1,
+        };
+        let most_units = match rows {
+            1 => layout.most_units(),
+            _ => (layout.most_units() / rows).clamp(1, tuning.column_units),
+        };
         let target = if columns {
             tuning.column_target
         } else {
             tuning.split_target
         };
-        let wanted = (target / lanes).div_ceil(groups);
+        let wanted = (target / lanes).div_ceil(groups.div_ceil(rows));
         let most = layout.units.div_ceil(tuning.split_units * lanes);
-        let least = layout.units.div_ceil(layout.most_units().saturating_mul(lanes));
+        let least = layout.units.div_ceil(most_units.saturating_mul(lanes));
         let spans = wanted.min(most).min(most_spans).max(least).max(1);
-        self.spread_over(layout, lanes, spans)
+        self.spread_over(layout, (lanes, rows), spans)
     }
 
     /// The spread of a layout over about so many spans.
-    pub(super) fn spread_over(&self, layout: &Layout, lanes: u32, spans: u32) -> Spread {
+    pub(super) fn spread_over(&self, layout: &Layout, (lanes, rows): (u32, u32), spans: u32) -> Spread {
         let span_units = layout.units.div_ceil(spans);
         let spans = layout.units.div_ceil(span_units);
         let workgroup = match lanes {
-            1 => self.lane_workgroup(u64::from(layout.groups) * u64::from(spans)),
+            1 => self.lane_workgroup(u64::from(layout.groups.div_ceil(rows)) * u64::from(spans)),
             _ => lanes,
         };
         Spread {
             lanes,
+            rows,
             workgroup,
             spans,
             span_units,
@@ -93,11 +106,12 @@ impl Planner<'_> {
         let mut header = self.header_of(part, kernel, spread.workgroup);
         layout.header(&mut header);
         header.lanes = spread.lanes;
+        header.rows = spread.rows;
         let mut params = self.params();
         layout.params(&mut params);
         params.spans = spread.spans;
         params.span_units = spread.span_units;
-        let spans = u64::from(layout.groups) * u64::from(spread.spans);
+        let spans = u64::from(layout.groups.div_ceil(spread.rows)) * u64::from(spread.spans);
         let workgroups = if spread.lanes > 1 {
             spans
         } else {

@@ -55,7 +55,7 @@ impl Planner<'_> {
         // The channels that one invocation may walk over.
         let most = (MAX_TRIPS / trips) as u32;
         let spans = wanted.max(layout.units.div_ceil(most)).min(layout.units);
-        let spread = self.spread_over(&layout, 1, spans);
+        let spread = self.spread_over(&layout, (1, 1), spans);
         let (header, mut params, workgroups) = self.spread_step(part, Kernel::Window, &layout, spread);
         (params.window_left, params.window_right) = (window.left, window.right);
         (params.window_scale, params.window_k) = (window.scale, window.k);
