@@ -291,10 +291,10 @@ mod tests {
         let text = table().to_string();
         for (from, to, reason) in [
             ("version = 1", "version = 0", "measure again"),
-            ("split_lanes = 1", "split_lanes = 3", "power of two"),
-            ("split_lanes = 1", "", "lacks split_lanes"),
-            ("split_lanes = 1", "split_lanes = 1\nsplit_lanes = 1", "twice"),
-            ("split_lanes = 1", "split_lanes", "name = value"),
+            ("split_lanes = 8", "split_lanes = 3", "power of two"),
+            ("split_lanes = 8", "", "lacks split_lanes"),
+            ("split_lanes = 8", "split_lanes = 8\nsplit_lanes = 8", "twice"),
+            ("split_lanes = 8", "split_lanes", "name = value"),
             (
                 "lane_workgroup = [8, 256]",
                 "lane_workgroup = [256, 8]",

@@ -8,7 +8,7 @@ use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Role};
-use crate::shader::{Header, Kernel, Parameters, Params, Slot};
+use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
 use crate::tuning::{MAX_TRIPS, Variant};
 
 /// How a dispatch is spread over a layout.
@@ -38,19 +38,27 @@ impl Planner<'_> {
         self.tuning.split_lanes.min(self.traits.widest_tree())
     }
 
-    /// How spans are walked along a row.
-    fn split_rows(&self) -> Traversal {
-        if self.split_lanes() == 1 {
+    /// How spans are walked along a row by so many invocations.
+    fn along_rows(lanes: u32) -> Traversal {
+        if lanes == 1 {
             Traversal::Rows
         } else {
             Traversal::SharedRows
         }
     }
 
+    /// True if the invocations of subgroups can read the weights of `layout` once for all: each takes a span of its own,
+    /// the same one of neighbouring segments.
+    fn shares_weights(&self, layout: &Layout) -> bool {
+        let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose) && layout.weight_in_unit();
+        let eight_lanes = self.traits.subgroup_size == Some((8, 8));
+        let workgroups = self.tuning.lane_workgroup.0 >= 8;
+        sixteen && eight_lanes && workgroups && layout.same_weights() && layout.groups.is_multiple_of(8)
+    }
+
     /// How partial statistics or the application spread over a layout, over `most_spans` at most.
-    pub(super) fn spread(&self, layout: &Layout, columns: bool, most_spans: u32) -> Spread {
+    pub(super) fn spread(&self, layout: &Layout, columns: bool, lanes: u32, most_spans: u32) -> Spread {
         let tuning = self.tuning;
-        let lanes = if columns { 1 } else { self.split_lanes() };
         // Batch invariance: as for a single segment, so that spans do not depend on their number.
         let groups = if self.operation.batch_invariant {
             1
@@ -125,7 +133,7 @@ impl Planner<'_> {
     pub(super) fn partial_layout(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Layout> {
         let geometry = Geometry::for_statistics(&numbered_within(&part.piece.axes)?)?;
         let (geometry, traversal) = match columns {
-            None => (geometry, self.split_rows()),
+            None => (geometry, Self::along_rows(self.split_lanes())),
             Some(_) if has_columns(&geometry) => (geometry, Traversal::Columns),
             Some(columns) => match run_as_columns(&geometry) {
                 Some(mut parts) => {
@@ -172,7 +180,8 @@ impl Planner<'_> {
         let mut spans = 0u32;
         for part in block {
             let layout = self.partial_layout(part, columns)?;
-            let spread = self.spread(&layout, columns.is_some(), most_spans);
+            let lanes = if columns.is_some() { 1 } else { self.split_lanes() };
+            let spread = self.spread(&layout, columns.is_some(), lanes, most_spans);
             walks.push((part, layout, spread, spans));
             spans = multiply(spans + spread.spans, 1, "shape")?;
         }
@@ -301,26 +310,28 @@ impl Planner<'_> {
             Variant::ColumnSplit => run_as_columns(geometry),
             _ => None,
         };
-        let (geometry, traversal) = match &across {
-            Some(parts) => (parts, Traversal::Columns),
-            None => (geometry, self.split_rows()),
+        let (widest, weighted, offsets) = (self.tuning.widest_unit, self.whole.has_affine, part.bindings.offsets);
+        let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weighted, offsets);
+        let (layout, lanes) = match &across {
+            Some(parts) => (walk(parts, Traversal::Columns), 1),
+            None => match walk(geometry, Traversal::Rows) {
+                Some(layout) if self.shares_weights(&layout) => (Some(layout), 1),
+                _ => {
+                    let lanes = self.split_lanes();
+                    (walk(geometry, Self::along_rows(lanes)), lanes)
+                }
+            },
         };
-        let (widest, weighted) = (self.tuning.widest_unit, self.whole.has_affine);
-        let Some(layout) = Layout::new(geometry, traversal, widest, weighted, part.bindings.offsets) else {
+        let Some(layout) = layout else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let spread = self.spread(&layout, across.is_some(), MAX_PARTS);
+        let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
         let (mut header, mut params, mut workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
-        // A workgroup takes a span of as many segments as it has invocations.
-        let whole = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
-        if spread.lanes == 1 && whole >= 8 {
-            let alone = header.workgroup;
-            header.workgroup = whole;
-            self.share_weights(&mut header, &layout);
-            match header.parameters {
-                Parameters::Shared => workgroups = u64::from(layout.groups / whole) * u64::from(spread.spans),
-                _ => header.workgroup = alone,
-            }
+        if lanes == 1 && self.shares_weights(&layout) {
+            // A workgroup takes a span of as many segments as it has invocations.
+            header.parameters = Parameters::Shared;
+            header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
+            workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
         }
         let items = [Records {
             place: records,
