@@ -102,7 +102,7 @@ impl Choice<'_> {
             };
         }
         let whole = self.operation.stage == Stage::Whole && self.pieces == 1;
-        let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes)) <= MAX_TRIPS;
+        let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes), lanes) <= MAX_TRIPS;
         let fits =
             |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));
         let resident =

@@ -170,25 +170,25 @@ impl Layout {
         self.weight_in_unit
     }
 
-    /// Loop iterations, at worst, of an invocation that takes `units` units alone: over the units and the elements
+    /// Loop iterations, at worst, of an invocation that takes `units` units, one of every `lanes`: over the units and the elements
     /// after their runs for the statistics, three times more over every chunk, and once for the application.
-    pub fn trips(&self, units: u32) -> u64 {
+    pub fn trips(&self, units: u32, lanes: u32) -> u64 {
         let units = u64::from(units);
         // Runs end chunks, and each begins in one.
         let runs = match self.follows_runs() {
-            true => units.min(units / u64::from(self.run_units) + 2),
+            true => units.min(units * u64::from(lanes) / u64::from(self.run_units) + 2),
             false => 1,
         };
         5 * units + 5 * (u64::from(self.tail) + 5) * runs + 30 * (units / u64::from(self.unit.chunk()) + 1) + 64
     }
 
-    /// The most units that one invocation may walk over.
-    pub fn most_units(&self) -> u32 {
+    /// The most units that an invocation may take, one of every `lanes`.
+    pub fn most_units(&self, lanes: u32) -> u32 {
         // Trips grow in steps: the bound is found between none and as many as iterations.
         let (mut most, mut beyond) = (1, MAX_TRIPS as u32);
         while beyond - most > 1 {
             let middle = most.midpoint(beyond);
-            match self.trips(middle) <= MAX_TRIPS {
+            match self.trips(middle, lanes) <= MAX_TRIPS {
                 true => most = middle,
                 false => beyond = middle,
             }

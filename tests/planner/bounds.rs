@@ -55,7 +55,7 @@ pub fn trips(step: &Step) -> u64 {
     // One reading: every unit, every run with its tail and the ends of three loops, every chunk likewise. No unit has
     // shorter chunks.
     let runs = |units: u64| match header.runs {
-        true => units.min(units / u64::from(p.run_units) + 2),
+        true => units.min(units * u64::from(header.lanes) / u64::from(p.run_units) + 2),
         false => 1,
     };
     let walked = |units: u64| units + runs(units) * u64::from(p.tail + 4);

@@ -72,8 +72,8 @@ impl Planner<'_> {
             false => 1,
         };
         let most_units = match rows {
-            1 => layout.most_units(),
-            _ => (layout.most_units() / rows).clamp(1, tuning.column_units),
+            1 => layout.most_units(lanes),
+            _ => (layout.most_units(lanes) / rows).clamp(1, tuning.column_units),
         };
         let target = if columns {
             tuning.column_target
