@@ -1,87 +1,140 @@
-use std::borrow::Cow;
-
-use rayon::prelude::*;
-
+use super::Job;
+use super::lanes::{self, About, Lines, NOTHING, Sums};
 use super::statistics::Statistics;
-use super::walk::{Walk, runs};
-use crate::spec::Operation;
+use super::walk::{Run, runs};
 
 /// Elements that a task maps.
-pub(super) const SPAN: usize = 1 << 14;
+pub(super) const SPAN: usize = 1 << 15;
 
-/// Weight and bias as the loops read them: always both, an absent one filled in.
+/// Weight and bias.
+#[derive(Clone, Copy)]
 pub(super) struct Parameters<'a> {
-    weight: Cow<'a, [f32]>,
-    bias: Cow<'a, [f32]>,
+    pub weight: Option<&'a [f32]>,
+    pub bias: Option<&'a [f32]>,
 }
 
-impl<'a> Parameters<'a> {
-    pub fn new(operation: &Operation, weight: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
-        // Without either the walk merges digits as if they were broadcast: one element is enough.
-        let len = match operation.weight || operation.bias {
-            true => operation.weight_len as usize,
-            false => 1,
-        };
-        let or = |given: Option<&'a [f32]>, value| given.map_or_else(|| Cow::Owned(vec![value; len]), Cow::Borrowed);
-        Self {
-            weight: or(weight, 1.0),
-            bias: or(bias, 0.0),
-        }
+impl Parameters<'_> {
+    /// Weight and bias at an index; an absent one is 1 or 0.
+    fn at(&self, index: usize) -> (f32, f32) {
+        let value = |given: Option<&[f32]>, absent| given.map_or(absent, |given| given[index]);
+        (value(self.weight, 1.0), value(self.bias, 0.0))
     }
 
     /// What weight and bias at `index` make of a normalized value.
     pub fn map(&self, value: f64, index: usize) -> f32 {
-        affine(value, self.weight[index], self.bias[index])
+        let (weight, bias) = self.at(index);
+        (value * f64::from(weight) + f64::from(bias)) as f32
     }
 }
 
 /// Maps the elements of x from `start` on to `y`; `statistics` are those of the segments from `first` on.
-pub(super) fn apply(
-    walk: &Walk,
-    x: &[f32],
-    start: usize,
-    y: &mut [f32],
+pub(super) fn apply(job: &Job<'_>, start: usize, mut y: &mut [f32], first: usize, statistics: &[Statistics]) {
+    let mut mapping = Mapping::new(job, first, statistics);
+    for run in runs(&job.walk.memory, start..start + y.len()) {
+        let (head, tail) = y.split_at_mut(run.len);
+        y = tail;
+        mapping.map(&run, head);
+    }
+}
+
+/// The map of consecutive runs.
+pub(super) struct Mapping<'a> {
+    job: &'a Job<'a>,
     first: usize,
-    statistics: &[Statistics],
-    parameters: &Parameters<'_>,
-) {
-    y.par_chunks_mut(SPAN).enumerate().for_each(|(i, mut y)| {
-        let start = start + i * SPAN;
-        for run in runs(&walk.memory, start..start + y.len()) {
-            let (head, tail) = y.split_at_mut(run.len);
-            y = tail;
-            let pairs = head.iter_mut().zip(&x[run.x..]);
-            let statistics = &statistics[run.record - first..];
-            let (weight, bias) = (&parameters.weight[run.weight..], &parameters.bias[run.weight..]);
-            // Along a run both the statistics and the parameters are either constant or contiguous.
-            match (run.inner.record, run.inner.weight) {
-                (0, 0) => {
-                    let (segment, weight, bias) = (statistics[0], weight[0], bias[0]);
-                    pairs.for_each(|(y, &x)| *y = normalize(x, &segment, weight, bias));
-                }
-                (0, _) => {
-                    let segment = statistics[0];
-                    let pairs = pairs.zip(weight.iter().zip(bias));
-                    pairs.for_each(|((y, &x), (&weight, &bias))| *y = normalize(x, &segment, weight, bias));
-                }
-                (_, 0) => {
-                    let (weight, bias) = (weight[0], bias[0]);
-                    let pairs = pairs.zip(statistics);
-                    pairs.for_each(|((y, &x), segment)| *y = normalize(x, segment, weight, bias));
-                }
-                (_, _) => {
-                    let pairs = pairs.zip(statistics).zip(weight.iter().zip(bias));
-                    pairs.for_each(|(((y, &x), segment), (&weight, &bias))| *y = normalize(x, segment, weight, bias));
-                }
-            }
+    statistics: &'a [Statistics],
+    /// Record, weight and number of the columns of the last run that had any: rows that follow each other have the
+    /// same.
+    columns: Option<(usize, usize, usize)>,
+    lines: Lines,
+    /// Columns for which lines are not exact enough.
+    exactly: Vec<usize>,
+}
+
+impl<'a> Mapping<'a> {
+    /// `statistics` are those of the segments from `first` on.
+    pub fn new(job: &'a Job<'a>, first: usize, statistics: &'a [Statistics]) -> Self {
+        Self {
+            job,
+            first,
+            statistics,
+            columns: None,
+            lines: Lines::default(),
+            exactly: Vec::new(),
         }
-    });
-}
+    }
 
-fn normalize(x: f32, segment: &Statistics, weight: f32, bias: f32) -> f32 {
-    affine((f64::from(x) - segment.mean) * segment.rstd, weight, bias)
-}
+    /// Maps the elements of a run.
+    pub fn map(&mut self, run: &Run, y: &mut [f32]) {
+        let x = &self.job.x[run.x..][..run.len];
+        // Along a run both the statistics and the parameters are either constant or contiguous.
+        match run.inner.record {
+            0 => {
+                self.map_segment(run, x, y, NOTHING);
+            }
+            _ => self.map_columns(run, x, y),
+        }
+    }
 
-fn affine(value: f64, weight: f32, bias: f32) -> f32 {
-    (value * f64::from(weight) + f64::from(bias)) as f32
+    /// Maps the elements of a run in one segment, and sums as many values ahead.
+    pub fn map_and_sum(&self, run: &Run, y: &mut [f32], ahead: About<'_>) -> Sums {
+        self.map_segment(run, &self.job.x[run.x..][..run.len], y, ahead)
+    }
+
+    fn map_segment(&self, run: &Run, x: &[f32], y: &mut [f32], ahead: About<'_>) -> Sums {
+        let (level, parameters) = (self.job.level, &self.job.parameters);
+        let segment = &self.statistics[run.record - self.first];
+        let each = run.inner.weight != 0;
+        let (weight, bias) = if each { (1.0, 0.0) } else { parameters.at(run.weight) };
+        let Some(line) = segment.line(weight, bias) else {
+            for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
+                *y = self.map_exactly(x, segment, run.weight + i * run.inner.weight as usize);
+            }
+            return lanes::sums(level, ahead);
+        };
+        let part = |parameter: &'a [f32]| &parameter[run.weight..][..run.len];
+        match each {
+            true => line.map_weighted(
+                level,
+                x,
+                y,
+                parameters.weight.map(part),
+                parameters.bias.map(part),
+                ahead,
+            ),
+            false => line.map(level, x, y, ahead),
+        }
+    }
+
+    /// Maps an element of each of some segments.
+    fn map_columns(&mut self, run: &Run, x: &[f32], y: &mut [f32]) {
+        let columns = (run.record, run.weight, run.len);
+        if self.columns != Some(columns) {
+            self.prepare_columns(run);
+            self.columns = Some(columns);
+        }
+        self.lines.map(self.job.level, x, y);
+        for &column in &self.exactly {
+            let segment = &self.statistics[run.record - self.first + column];
+            y[column] = self.map_exactly(x[column], segment, run.weight + column * run.inner.weight as usize);
+        }
+    }
+
+    fn prepare_columns(&mut self, run: &Run) {
+        self.lines.clear();
+        self.exactly.clear();
+        for (column, segment) in self.statistics[run.record - self.first..][..run.len].iter().enumerate() {
+            let (weight, bias) = self.job.parameters.at(run.weight + column * run.inner.weight as usize);
+            let line = segment.line(weight, bias);
+            if line.is_none() {
+                self.exactly.push(column);
+            }
+            self.lines.push(line.unwrap_or_default());
+        }
+    }
+
+    /// Maps an element in f64.
+    fn map_exactly(&self, x: f32, segment: &Statistics, parameter: usize) -> f32 {
+        let value = (f64::from(x) - segment.mean) * segment.rstd;
+        self.job.parameters.map(value, parameter)
+    }
 }

@@ -21,6 +21,9 @@
 
 mod apply;
 mod check;
+mod lanes;
+mod parallel;
+mod pipeline;
 mod reduction;
 mod response;
 mod segments;
@@ -32,18 +35,24 @@ mod walk;
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
+use fearless_simd::Level;
 
 use crate::error::Result;
 use crate::spec::{Operation, Source, Statistic};
 use crate::statistics::Record;
-use apply::Parameters;
+use apply::{Mapping, Parameters};
+use pipeline::Pipeline;
 use statistics::Statistics;
 use view::Views;
-use walk::Walk;
+use walk::{Run, Walk, runs};
 
-/// Elements that a task normalizes from statistics to map while they are in its core's cache.
-const GROUP: usize = 1 << 16;
+/// Elements that a thread takes at a time, if that many blocks hold them.
+const TASK: usize = 1 << 17;
+/// Tasks for each thread: with fewer, threads would wait for the last of them.
+const TASKS: usize = 8;
+/// Elements that are normalized from statistics to map while they are in the first caches, if that many blocks hold
+/// them.
+const TILE: usize = 1 << 13;
 
 /// What an operation takes besides x and y: exactly what it was built for, every slice with exactly its length.
 #[derive(Debug, Default)]
@@ -77,6 +86,19 @@ pub struct Args<'a> {
 /// - [`ErrorKind::Shape`](crate::ErrorKind::Shape): the operation's axes are not what a builder makes: y overlaps
 ///   itself, records or weight are not dense, or a window moves along several axes.
 pub fn forward(operation: &Operation, x: &[f32], y: &mut [f32], args: Args<'_>) -> Result<()> {
+    let threads = parallel::threads(x.len());
+    forward_with(Level::new(), threads, operation, x, y, args)
+}
+
+/// As [`forward`], with instructions of this level and so many threads.
+fn forward_with(
+    level: Level,
+    threads: usize,
+    operation: &Operation,
+    x: &[f32],
+    y: &mut [f32],
+    args: Args<'_>,
+) -> Result<()> {
     let views = Views::new(&operation.axes)?;
     let walk = Walk::new(operation, &views.axes)?;
     check::arguments(operation, &walk, &views, x, y, &args)?;
@@ -87,9 +109,20 @@ pub fn forward(operation: &Operation, x: &[f32], y: &mut [f32], args: Args<'_>) 
         Some(copy) => Cow::Owned(dense(&walk, |dense| copy.run(x, dense))),
         None => Cow::Borrowed(x),
     };
+    let job = Job {
+        operation,
+        walk: &walk,
+        x: &x,
+        parameters: Parameters {
+            weight: args.weight,
+            bias: args.bias,
+        },
+        level,
+        threads,
+    };
     match &views.y {
-        Some(copy) => copy.run(&dense(&walk, |dense| normalize(operation, &walk, &x, dense, args)), y),
-        None => normalize(operation, &walk, &x, y, args),
+        Some(copy) => copy.run(&dense(&walk, |dense| job.normalize(dense, args)), y),
+        None => job.normalize(y, args),
     }
     Ok(())
 }
@@ -101,34 +134,136 @@ fn dense(walk: &Walk, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
     dense
 }
 
-/// Normalizes what is dense, row-major and not empty.
-fn normalize(operation: &Operation, walk: &Walk, x: &[f32], y: &mut [f32], args: Args<'_>) {
-    let parameters = Parameters::new(operation, args.weight, args.bias);
-    if let Statistic::Window(window) = operation.statistic {
-        return response::apply(walk, window, x, y, &parameters);
-    }
-    let mut statistics = match (operation.source, &args.running_mean, &args.running_var) {
-        (Source::Running, Some(mean), Some(var)) => statistics::given(operation, mean, var),
-        _ => vec![Statistics::default(); walk.segments()],
-    };
-    let blocks = (GROUP / walk.block_len).clamp(1, walk.blocks);
-    let (elements, segments) = (blocks * walk.block_len, blocks * walk.block_segments);
-    y.par_chunks_mut(elements)
-        .zip(statistics.par_chunks_mut(segments))
-        .enumerate()
-        .for_each(|(group, (y, statistics))| {
-            let first = group * segments;
-            if operation.source == Source::Input {
-                statistics::compute(operation, walk, x, first, statistics);
+/// A call on tensors that are dense, row-major and not empty: what all its tasks read.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    operation: &'a Operation,
+    walk: &'a Walk,
+    x: &'a [f32],
+    parameters: Parameters<'a>,
+    level: Level,
+    threads: usize,
+}
+
+/// What the threads take from each other. The results are the same.
+enum Division {
+    /// Some blocks, from statistics to map.
+    Blocks,
+    /// A segment from statistics to map, though it is in pieces.
+    Segments,
+    /// A span, of the statistics and then of the map, of one block after the other.
+    Spans,
+}
+
+impl Job<'_> {
+    fn normalize(&self, y: &mut [f32], args: Args<'_>) {
+        if let Statistic::Window(window) = self.operation.statistic {
+            return response::apply(self, window, y);
+        }
+        let mut statistics = match (self.operation.source, &args.running_mean, &args.running_var) {
+            (Source::Running, Some(mean), Some(var)) => statistics::given(self.operation, mean, var),
+            _ => vec![Statistics::default(); self.walk.segments()],
+        };
+        match self.division() {
+            Division::Blocks => self.by_blocks(y, &mut statistics),
+            Division::Segments => self.by_segments(y, &mut statistics),
+            Division::Spans => self.by_spans(y, &mut statistics),
+        }
+        if let Some(records) = args.statistics {
+            for (record, statistics) in records.iter_mut().zip(&statistics) {
+                *record = Record::new(statistics.mean, statistics.rstd);
             }
-            apply::apply(walk, x, group * elements, y, first, statistics, &parameters);
-        });
-    if let Some(records) = args.statistics {
-        for (record, statistics) in records.iter_mut().zip(&statistics) {
-            *record = Record::new(statistics.mean, statistics.rstd);
+        }
+        if let (Some(update), Some(mean), Some(var)) = (&self.operation.running, args.running_mean, args.running_var) {
+            statistics::update_running(update, self.walk.length(), &statistics, mean, var);
         }
     }
-    if let (Some(update), Some(mean), Some(var)) = (&operation.running, args.running_mean, args.running_var) {
-        statistics::update_running(update, walk.length(), &statistics, mean, var);
+
+    fn division(&self) -> Division {
+        let walk = self.walk;
+        let enough = if self.threads == 1 { 1 } else { TASKS * self.threads };
+        let runs = walk.memory.last().filter(|inner| inner.record == 0);
+        let long_runs = runs.is_some_and(|run| run.extent as usize >= segments::RUN);
+        let cached = walk.block_segments == 1 || walk.block_len <= TASK;
+        if self.operation.source == Source::Running {
+            Division::Spans
+        } else if cached && walk.blocks >= enough {
+            Division::Blocks
+        } else if long_runs && walk.segments() >= enough {
+            Division::Segments
+        } else if walk.blocks >= enough {
+            Division::Blocks
+        } else {
+            Division::Spans
+        }
+    }
+
+    fn by_blocks(&self, y: &mut [f32], statistics: &mut [Statistics]) {
+        let Walk {
+            block_len,
+            block_segments,
+            ..
+        } = *self.walk;
+        let blocks = (TASK / block_len).min(self.walk.blocks / (TASKS * self.threads)).max(1);
+        let tile = (TILE / block_len).clamp(1, blocks);
+        let tasks = (y.chunks_mut(blocks * block_len))
+            .zip(statistics.chunks_mut(blocks * block_segments))
+            .enumerate();
+        parallel::for_each(self.threads, tasks, |(i, (y, statistics))| {
+            // (Of single elements the innermost axis numbers segments.)
+            if block_segments == 1 && block_len > 1 {
+                let pipeline = Pipeline {
+                    job: self,
+                    first: i * blocks,
+                    y,
+                    statistics,
+                };
+                return statistics::visit(self.operation, pipeline);
+            }
+            let tiles = (y.chunks_mut(tile * block_len)).zip(statistics.chunks_mut(tile * block_segments));
+            for (j, (y, statistics)) in tiles.enumerate() {
+                let block = i * blocks + j * tile;
+                let first = block * block_segments;
+                statistics::compute(self, 1, first, statistics);
+                apply::apply(self, block * block_len, y, first, statistics);
+            }
+        });
+    }
+
+    fn by_segments(&self, y: &mut [f32], statistics: &mut [Statistics]) {
+        let mut segments: Vec<Vec<(Run, &mut [f32])>> = Vec::new();
+        segments.resize_with(statistics.len(), Vec::new);
+        let mut rest = y;
+        for run in runs(&self.walk.memory, 0..rest.len()) {
+            let (head, tail) = rest.split_at_mut(run.len);
+            rest = tail;
+            segments[run.record].push((run, head));
+        }
+        let tasks = segments.into_iter().zip(statistics.chunks_mut(1)).enumerate();
+        parallel::for_each(self.threads, tasks, |(first, (runs, statistics))| {
+            statistics::compute(self, 1, first, statistics);
+            let mut mapping = Mapping::new(self, first, statistics);
+            for (run, y) in runs {
+                mapping.map(&run, y);
+            }
+        });
+    }
+
+    fn by_spans(&self, y: &mut [f32], statistics: &mut [Statistics]) {
+        let Walk {
+            block_len,
+            block_segments,
+            ..
+        } = *self.walk;
+        let blocks = (y.chunks_mut(block_len)).zip(statistics.chunks_mut(block_segments));
+        for (block, (y, statistics)) in blocks.enumerate() {
+            let first = block * block_segments;
+            if self.operation.source == Source::Input {
+                statistics::compute(self, self.threads, first, statistics);
+            }
+            parallel::for_each(self.threads, y.chunks_mut(apply::SPAN).enumerate(), |(i, y)| {
+                apply::apply(self, block * block_len + i * apply::SPAN, y, first, statistics);
+            });
+        }
     }
 }

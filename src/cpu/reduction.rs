@@ -1,7 +1,12 @@
-//! What a segment is reduced to: a pivot, and a sum of terms relative to it, in f64.
+//! What a segment is reduced to: a pivot, and a sum of terms relative to it.
 //!
-//! A chunk's pivot is taken first and the terms in a second pass, while the chunk is in the cache; chunks are merged.
-//! Squares of f32 neither overflow nor vanish in f64, and any other power is taken of shares of the largest element.
+//! A chunk is reduced in f32 where that is exact enough, which ordinary values pay one test for; any other in f64: its
+//! pivot first and the terms in a second pass, while the chunk is in the cache. Chunks are merged in f64. Squares of
+//! f32 neither overflow nor vanish in f64, and any other power is taken of shares of the largest element.
+
+use fearless_simd::{Level, dispatch};
+
+use super::lanes::{self, About, Sums};
 
 /// Independent accumulators, so that additions overlap and vectorize.
 pub(super) const LANES: usize = 8;
@@ -10,6 +15,9 @@ pub(super) const LANES: usize = 8;
 pub(super) trait Reduction: Copy + Sync {
     /// False if the pivot is 0 whatever the elements, which then are not gathered.
     const PIVOTS: bool = true;
+
+    /// True if sums about a pivot in f32 can be exact enough.
+    const QUICK: bool = false;
 
     /// Takes an element, or what others were gathered to, into what is gathered for the pivot; it starts with 0.
     fn gather(self, gathered: f64, value: f64) -> f64;
@@ -24,6 +32,16 @@ pub(super) trait Reduction: Copy + Sync {
 
     /// The pivot and the sum of the elements of both, neither of which is empty.
     fn merge(self, one: &Partial, other: &Partial) -> (f64, f64);
+
+    /// The pivot of those sums, by the elements `so_far`, or else that of the first ones.
+    fn guess(self, _so_far: &Partial, _first: impl FnOnce() -> f32) -> f32 {
+        0.0
+    }
+
+    /// What the sums of so many elements say, if they are exact enough; otherwise, whether another pivot could help.
+    fn accept(self, _count: f64, _pivot: f32, _sums: Sums) -> Result<Partial, Option<f32>> {
+        Err(None)
+    }
 }
 
 /// Some elements of a segment, reduced.
@@ -41,21 +59,65 @@ impl Partial {
         sum: 0.0,
     };
 
-    /// One chunk.
-    pub fn of<R: Reduction>(values: &[f32], reduction: R) -> Self {
+    /// One chunk in f64.
+    fn of<R: Reduction>(level: Level, values: &[f32], reduction: R) -> Self {
+        dispatch!(level, _ => Self::exact(values, reduction))
+    }
+
+    #[inline(always)]
+    fn exact<R: Reduction>(values: &[f32], reduction: R) -> Self {
         let count = values.len() as f64;
         let pivot = if R::PIVOTS {
             let gathered = fold(
                 values,
+                #[inline(always)]
                 |value| value,
+                #[inline(always)]
                 |gathered, value| reduction.gather(gathered, value),
             );
             reduction.pivot(gathered, count)
         } else {
             0.0
         };
-        let sum = fold(values, |value| reduction.term(value, pivot), |sum, term| sum + term);
+        let sum = fold(
+            values,
+            #[inline(always)]
+            |value| reduction.term(value, pivot),
+            #[inline(always)]
+            |sum, term| sum + term,
+        );
         Self { count, pivot, sum }
+    }
+
+    /// Merges in a chunk that follows.
+    pub fn absorb_chunk(&mut self, level: Level, values: &[f32], reduction: impl Reduction) {
+        let pivot = self.guess(values, reduction);
+        self.absorb_sums(level, About { values, pivot }, None, reduction);
+    }
+
+    /// The pivot of the sums of a chunk that follows.
+    pub fn guess(&self, values: &[f32], reduction: impl Reduction) -> f32 {
+        reduction.guess(self, || first_pivot(values))
+    }
+
+    /// Merges in a chunk that follows, by its sums if they are known.
+    pub fn absorb_sums<R: Reduction>(&mut self, level: Level, chunk: About<'_>, sums: Option<Sums>, reduction: R) {
+        let accept = |chunk: About<'_>, sums: Option<Sums>| match R::QUICK {
+            true => reduction.accept(
+                chunk.values.len() as f64,
+                chunk.pivot,
+                sums.unwrap_or_else(|| lanes::sums(level, chunk)),
+            ),
+            false => Err(None),
+        };
+        let partial = accept(chunk, sums).or_else(|better| match better {
+            Some(pivot) => accept(About { pivot, ..chunk }, None),
+            None => Err(None),
+        });
+        self.absorb(
+            partial.unwrap_or_else(|_| Self::of(level, chunk.values, reduction)),
+            reduction,
+        );
     }
 
     /// Merges in further elements.
@@ -70,11 +132,12 @@ impl Partial {
 }
 
 /// The terms of all values, combined from 0 on.
+#[inline(always)]
 fn fold(values: &[f32], term: impl Fn(f64) -> f64, combine: impl Fn(f64, f64) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
-    let chunks = values.chunks_exact(LANES);
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let take = |so_far, &value: &f32| combine(so_far, term(f64::from(value)));
-    let rest = chunks.remainder().iter().fold(0.0, take);
+    let rest = rest.iter().fold(0.0, take);
     for chunk in chunks {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
             *lane = take(*lane, value);
@@ -83,63 +146,135 @@ fn fold(values: &[f32], term: impl Fn(f64) -> f64, combine: impl Fn(f64, f64) ->
     combine(lanes.into_iter().fold(0.0, &combine), rest)
 }
 
+/// Sums of squares outside of these bounds have lost to the ends of f32.
+const ORDINARY: std::ops::RangeInclusive<f32> = 1.0 / (1u128 << 100) as f32..=f32::MAX;
+
+/// Pivots are made of this many values.
+pub(super) const FIRST: usize = 2 * lanes::WIDTH;
+
 /// The mean, and the sum of the squared deviations from it.
 ///
 /// Merged by the rule of Chan, Golub and LeVeque (1979). A constant has exactly its value as mean and 0 as sum: its
 /// sums are exact.
+///
+/// In f32, sums about a pivot, which is the mean so far or that of the first few values, make both.
 #[derive(Clone, Copy)]
 pub(super) struct Deviations;
 
+/// The mean of the first values: of equal ones, exactly theirs.
+fn first_pivot(values: &[f32]) -> f32 {
+    match values.first_chunk::<FIRST>() {
+        Some(first) => {
+            let (pairs, _) = first.as_chunks::<2>();
+            lanes::tree(std::array::from_fn(|i| pairs[i][0] + pairs[i][1])) / FIRST as f32
+        }
+        None => values[0],
+    }
+}
+
 impl Reduction for Deviations {
+    const QUICK: bool = true;
+
+    #[inline(always)]
     fn gather(self, gathered: f64, value: f64) -> f64 {
         gathered + value
     }
 
+    #[inline(always)]
     fn pivot(self, gathered: f64, count: f64) -> f64 {
         gathered / count
     }
 
+    #[inline(always)]
     fn term(self, value: f64, pivot: f64) -> f64 {
         let deviation = value - pivot;
         deviation * deviation
     }
 
+    #[inline(always)]
     fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
         let share = other.count / (one.count + other.count);
         let distance = other.pivot - one.pivot;
         let between = distance * distance * one.count * share;
         (one.pivot + distance * share, one.sum + (other.sum + between))
     }
+
+    fn guess(self, so_far: &Partial, first: impl FnOnce() -> f32) -> f32 {
+        match so_far.count {
+            0.0 => first(),
+            _ => so_far.pivot as f32,
+        }
+    }
+
+    /// If the pivot is more than some 1.7 deviations from the mean, the difference of the sums loses digits.
+    #[inline]
+    fn accept(self, count: f64, pivot: f32, sums: Sums) -> Result<Partial, Option<f32>> {
+        if !ORDINARY.contains(&sums.squares) {
+            return Err(None);
+        }
+        let (deviations, squares) = (f64::from(sums.deviations), f64::from(sums.squares));
+        let shift = deviations / count;
+        let (pivot, sum) = (f64::from(pivot) + shift, squares - deviations * shift);
+        match sum >= squares / 4.0 {
+            true => Ok(Partial { count, pivot, sum }),
+            false => Err(Some(pivot as f32)),
+        }
+    }
 }
 
-/// The sum of what a function makes of each element.
+/// The sum of the squares.
 #[derive(Clone, Copy)]
-pub(super) struct Sum<F>(F);
+pub(super) struct Squares;
 
-impl<F: Fn(f64) -> f64 + Copy + Sync> Reduction for Sum<F> {
+impl Reduction for Squares {
+    const PIVOTS: bool = false;
+    const QUICK: bool = true;
+
+    fn gather(self, gathered: f64, _: f64) -> f64 {
+        gathered
+    }
+
+    #[inline(always)]
+    fn term(self, value: f64, _: f64) -> f64 {
+        value * value
+    }
+
+    fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
+        (0.0, one.sum + other.sum)
+    }
+
+    #[inline]
+    fn accept(self, count: f64, _: f32, sums: Sums) -> Result<Partial, Option<f32>> {
+        if !ORDINARY.contains(&sums.squares) {
+            return Err(None);
+        }
+        Ok(Partial {
+            count,
+            pivot: 0.0,
+            sum: f64::from(sums.squares),
+        })
+    }
+}
+
+/// The sum of the magnitudes.
+#[derive(Clone, Copy)]
+pub(super) struct Magnitudes;
+
+impl Reduction for Magnitudes {
     const PIVOTS: bool = false;
 
     fn gather(self, gathered: f64, _: f64) -> f64 {
         gathered
     }
 
+    #[inline(always)]
     fn term(self, value: f64, _: f64) -> f64 {
-        self.0(value)
+        value.abs()
     }
 
     fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
         (0.0, one.sum + other.sum)
     }
-}
-
-/// The sum of the squares.
-pub(super) fn squares() -> impl Reduction {
-    Sum(|value| value * value)
-}
-
-/// The sum of the magnitudes.
-pub(super) fn magnitudes() -> impl Reduction {
-    Sum(f64::abs)
 }
 
 /// The largest magnitude as pivot; the sum is 0.
@@ -214,7 +349,7 @@ mod tests {
     fn merged(values: &[f32], chunk: usize, reduction: impl Reduction) -> Partial {
         let mut merged = Partial::EMPTY;
         for values in values.chunks(chunk) {
-            merged.absorb(Partial::of(values, reduction), reduction);
+            merged.absorb(Partial::exact(values, reduction), reduction);
         }
         merged
     }
@@ -222,16 +357,16 @@ mod tests {
     #[test]
     fn chunks_merge_to_the_whole() {
         let values: Vec<f32> = (0..1000).map(|i| 1e6 + (i * i % 17) as f32).collect();
-        let whole = Partial::of(&values, Deviations);
+        let whole = Partial::exact(&values, Deviations);
         let parts = merged(&values, 7, Deviations);
         assert_eq!(parts.count, 1000.0);
         assert!((parts.pivot - whole.pivot).abs() < 1e-9);
         // A mean of 1e6 has 1e-10 of rounding in f64, next to deviations of about 1.
         assert!((parts.sum / whole.sum - 1.0).abs() < 1e-9);
-        assert_eq!(merged(&values, 7, magnitudes()), Partial::of(&values, magnitudes()));
-        assert_eq!(merged(&values, 7, Largest), Partial::of(&values, Largest));
+        assert_eq!(merged(&values, 7, Magnitudes), Partial::exact(&values, Magnitudes));
+        assert_eq!(merged(&values, 7, Largest), Partial::exact(&values, Largest));
         let cube = Powers { p: 3.0 };
-        let (whole, parts) = (Partial::of(&values, cube), merged(&values, 7, cube));
+        let (whole, parts) = (Partial::exact(&values, cube), merged(&values, 7, cube));
         assert!((cube.norm(&parts) / cube.norm(&whole) - 1.0).abs() < 1e-14);
     }
 
@@ -248,7 +383,7 @@ mod tests {
         for p in [1e-3, 0.5, 3.0, 1e6] {
             let powers = Powers { p };
             let norm = |values: &[f32]| {
-                let (whole, parts) = (Partial::of(values, powers), merged(values, 1, powers));
+                let (whole, parts) = (Partial::exact(values, powers), merged(values, 1, powers));
                 let (whole, parts) = (powers.norm(&whole), powers.norm(&parts));
                 assert!(whole == parts || whole.is_nan() && parts.is_nan() || (whole / parts - 1.0).abs() < 1e-12);
                 parts

@@ -1,11 +1,15 @@
 use rayon::prelude::*;
 
-use super::apply::{Parameters, SPAN};
-use super::walk::{Walk, runs};
+use super::Job;
+use super::apply::SPAN;
+use super::walk::runs;
 use crate::spec::Window;
 
 /// Maps x to y by the squares of each element's neighbours along the reduced axis.
-pub(super) fn apply(walk: &Walk, window: Window, x: &[f32], y: &mut [f32], parameters: &Parameters<'_>) {
+pub(super) fn apply(job: &Job<'_>, window: Window, y: &mut [f32]) {
+    let Job {
+        walk, x, parameters, ..
+    } = *job;
     // x is dense: a position tells its channel. An axis of extent 1 has no digit.
     let (channels, stride) = match walk.statistics.reduced.first() {
         Some(digit) => (digit.extent as usize, digit.x as usize),

@@ -2,59 +2,67 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use fearless_simd::Level;
 
-use super::reduction::{LANES, Partial, Reduction};
+use super::lanes::{self, About, Sums};
+use super::parallel;
+use super::reduction::{FIRST, LANES, Partial, Reduction};
 use super::walk::runs;
 use crate::geometry::Geometry;
 
 /// Elements of a chunk of one segment.
 pub(super) const CHUNK: usize = 1024;
+/// Runs of so many elements are reduced where they are; shorter ones are gathered to chunks.
+pub(super) const RUN: usize = 256;
 /// Rows of a chunk of neighbouring segments.
-pub(super) const ROWS: usize = 32;
-/// The most neighbouring segments that are accumulated side by side; their sums stay in the first-level cache.
+pub(super) const ROWS: usize = 64;
+/// The most neighbouring segments that are accumulated side by side: a chunk of them stays in the second-level cache.
 pub(super) const COLUMNS: usize = 256;
 /// Elements of a segment that a task accumulates.
 pub(super) const SPAN: usize = 1 << 16;
 /// Rows of neighbouring segments that a task accumulates.
-pub(super) const SPAN_ROWS: usize = 1 << 12;
+pub(super) const SPAN_ROWS: usize = 1 << 11;
 
-/// Reduces the segments from `first` on, one for each of `out`.
-pub(super) fn reduce(geometry: &Geometry, x: &[f32], reduction: impl Reduction, first: usize, out: &mut [Partial]) {
-    let task = Task { geometry, x, reduction };
-    let (tile, span) = match task.side_by_side() {
-        true => (COLUMNS, SPAN_ROWS),
-        false => ((SPAN / task.length()).max(1), SPAN),
-    };
-    out.par_chunks_mut(tile).enumerate().for_each(|(i, out)| {
-        let spans = task.length().div_ceil(span);
-        let partials: Vec<Vec<Partial>> = (0..spans)
-            .into_par_iter()
-            .map(|j| {
-                let positions = j * span..task.length().min((j + 1) * span);
-                let mut partial = vec![Partial::EMPTY; out.len()];
-                task.accumulate(first + i * tile, positions, &mut partial);
-                partial
-            })
-            .collect();
-        out.fill(Partial::EMPTY);
-        for partial in partials {
-            out.iter_mut()
-                .zip(partial)
-                .for_each(|(out, partial)| out.absorb(partial, reduction));
-        }
-    });
-}
-
-/// What all tasks of one call read.
+/// How segments are reduced.
 #[derive(Clone, Copy)]
-struct Task<'a, R> {
-    geometry: &'a Geometry,
-    x: &'a [f32],
-    reduction: R,
+pub(super) struct Task<'a, R> {
+    pub geometry: &'a Geometry,
+    pub x: &'a [f32],
+    pub reduction: R,
+    pub level: Level,
 }
 
 impl<R: Reduction> Task<'_, R> {
+    /// Reduces the segments from `first` on, one for each of `out`.
+    pub fn reduce(&self, threads: usize, first: usize, out: &mut [Partial]) {
+        let (tile, span) = match self.side_by_side() {
+            true => (COLUMNS, SPAN_ROWS),
+            false => ((SPAN / self.length()).max(1), SPAN),
+        };
+        let (spans, segments) = (self.length().div_ceil(span), out.len());
+        let reduce = |partials: &mut [Partial]| {
+            let tasks = partials.chunks_mut(segments).enumerate().flat_map(|(i, out)| {
+                let tiles = out.chunks_mut(tile).enumerate();
+                tiles.map(move |(j, out)| (i * span, first + j * tile, out))
+            });
+            parallel::for_each(threads, tasks, |(start, first, out)| {
+                out.fill(Partial::EMPTY);
+                self.accumulate(first, start..self.length().min(start + span), out);
+            });
+        };
+        if spans == 1 {
+            return reduce(out);
+        }
+        let mut partials = vec![Partial::EMPTY; spans * segments];
+        reduce(&mut partials);
+        out.fill(Partial::EMPTY);
+        for span in partials.chunks(segments) {
+            for (out, &partial) in out.iter_mut().zip(span) {
+                out.absorb(partial, self.reduction);
+            }
+        }
+    }
+
     fn length(&self) -> usize {
         self.geometry.length as usize
     }
@@ -89,7 +97,7 @@ impl<R: Reduction> Task<'_, R> {
         let all = positions.len();
         for run in runs(&self.geometry.reduced, positions) {
             let (start, stride) = (start + run.x, run.inner.x as usize);
-            if stride == 1 && (run.len >= CHUNK || run.len == all) {
+            if stride == 1 && (run.len >= RUN || run.len == all) {
                 for values in self.x[start..start + run.len].chunks(CHUNK) {
                     self.absorb_chunk(values, out);
                 }
@@ -98,8 +106,11 @@ impl<R: Reduction> Task<'_, R> {
             let mut taken = 0;
             while taken < run.len {
                 let count = (run.len - taken).min(CHUNK - chunk.len());
-                let values = self.x[start + taken * stride..].iter().step_by(stride);
-                chunk.extend(values.take(count));
+                let values = &self.x[start + taken * stride..];
+                match stride {
+                    1 => chunk.extend_from_slice(&values[..count]),
+                    _ => chunk.extend(values.iter().step_by(stride).take(count)),
+                }
                 taken += count;
                 if chunk.len() == CHUNK {
                     self.absorb_chunk(chunk, out);
@@ -113,7 +124,7 @@ impl<R: Reduction> Task<'_, R> {
     }
 
     fn absorb_chunk(&self, values: &[f32], out: &mut Partial) {
-        out.absorb(Partial::of(values, self.reduction), self.reduction);
+        out.absorb_chunk(self.level, values, self.reduction);
     }
 
     /// Neighbouring segments, row by row: the first element of each is at `start`.
@@ -133,30 +144,39 @@ impl<R: Reduction> Task<'_, R> {
         }
     }
 
+    /// Sums the columns side by side, in f32; those for which that is not exact enough are reduced one by one.
     fn absorb_rows(&self, out: &mut [Partial], scratch: &mut Scratch) {
-        let Scratch { rows, pivots, sums, .. } = scratch;
-        for buffer in [&mut *pivots, &mut *sums] {
-            buffer.clear();
-            buffer.resize(out.len(), 0.0);
+        let Scratch {
+            chunk,
+            rows,
+            pivots,
+            sums,
+        } = scratch;
+        let (x, reduction, count) = (self.x, self.reduction, rows.len() as f64);
+        if R::QUICK {
+            let first = &rows[..rows.len().min(FIRST)];
+            let mean = |column: usize| first.iter().map(|row| x[row + column]).sum::<f32>() / first.len() as f32;
+            let guess = |(column, out): (usize, &Partial)| reduction.guess(out, || mean(column));
+            pivots.clear();
+            pivots.extend(out.iter().enumerate().map(guess));
+            sums.resize(out.len(), Sums::default());
+            lanes::column_sums(self.level, x, rows, pivots, sums);
         }
-        let (reduction, count) = (self.reduction, rows.len() as f64);
-        if R::PIVOTS {
-            for &row in rows.iter() {
-                for (gathered, &value) in pivots.iter_mut().zip(&self.x[row..]) {
-                    *gathered = reduction.gather(*gathered, f64::from(value));
+        for (column, out) in out.iter_mut().enumerate() {
+            let known = pivots.get(column).zip(sums.get(column));
+            if let Some(Ok(partial)) = known.map(|(&pivot, &sums)| reduction.accept(count, pivot, sums)) {
+                out.absorb(partial, reduction);
+                continue;
+            }
+            chunk.clear();
+            chunk.extend(rows.iter().map(|row| x[row + column]));
+            match known {
+                Some((&pivot, &sums)) => {
+                    let chunk = About { values: chunk, pivot };
+                    out.absorb_sums(self.level, chunk, Some(sums), reduction);
                 }
+                None => out.absorb_chunk(self.level, chunk, reduction),
             }
-            pivots
-                .iter_mut()
-                .for_each(|pivot| *pivot = reduction.pivot(*pivot, count));
-        }
-        for &row in rows.iter() {
-            for ((sum, &pivot), &value) in sums.iter_mut().zip(pivots.iter()).zip(&self.x[row..]) {
-                *sum += reduction.term(f64::from(value), pivot);
-            }
-        }
-        for ((out, &pivot), &sum) in out.iter_mut().zip(pivots.iter()).zip(sums.iter()) {
-            out.absorb(Partial { count, pivot, sum }, reduction);
         }
     }
 }
@@ -168,6 +188,6 @@ struct Scratch {
     chunk: Vec<f32>,
     /// Offsets of the rows of a chunk of neighbouring segments, and the pivots and sums of its columns.
     rows: Vec<usize>,
-    pivots: Vec<f64>,
-    sums: Vec<f64>,
+    pivots: Vec<f32>,
+    sums: Vec<Sums>,
 }

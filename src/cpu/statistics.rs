@@ -1,6 +1,7 @@
-use super::reduction::{Deviations, Largest, Partial, Powers, Reduction, magnitudes, squares};
+use super::Job;
+use super::lanes::Line;
+use super::reduction::{Deviations, Largest, Magnitudes, Partial, Powers, Reduction, Squares};
 use super::segments;
-use super::walk::Walk;
 use crate::spec::{EpsRule, Operation, RunningUpdate, RunningVariance, Statistic};
 
 /// What a segment is normalized with.
@@ -14,8 +15,36 @@ pub(super) struct Statistics {
     pub rstd: f64,
 }
 
-/// The statistics of the segments from `first` on, one for each of `out`.
-pub(super) fn compute(operation: &Operation, walk: &Walk, x: &[f32], first: usize, out: &mut [Statistics]) {
+impl Statistics {
+    /// The map that they make with a weight and a bias, if f32 is exact enough for it.
+    ///
+    /// The center is the mean's f32, of which a difference is exact or nearly so, and the offset has its rest.
+    #[inline]
+    pub fn line(&self, weight: f32, bias: f32) -> Option<Line> {
+        const FAR: f64 = (1u128 << 100) as f64;
+        // What is NaN or 0 makes NaN or 0 in f32 too.
+        let ordinary = |value: f64| value.is_nan() || value == 0.0 || (1.0 / FAR..FAR).contains(&value.abs());
+        let factor = self.rstd * f64::from(weight);
+        let center = self.mean as f32;
+        if !ordinary(self.rstd) || !ordinary(factor) || self.mean.abs() > FAR {
+            return None;
+        }
+        Some(Line {
+            center,
+            factor: factor as f32,
+            offset: (f64::from(bias) - (self.mean - f64::from(center)) * factor) as f32,
+        })
+    }
+}
+
+/// What is done with an operation's reduction.
+pub(super) trait Visitor {
+    /// `finish` makes statistics of a reduced segment.
+    fn visit<R: Reduction>(self, reduction: R, finish: impl Fn(Partial) -> Statistics);
+}
+
+/// Takes the visitor to the reduction that the operation's statistic is.
+pub(super) fn visit(operation: &Operation, visitor: impl Visitor) {
     let ddof = f64::from(operation.ddof);
     let moments = |Partial { count, pivot, sum }: Partial| Statistics {
         mean: pivot,
@@ -28,34 +57,52 @@ pub(super) fn compute(operation: &Operation, walk: &Walk, x: &[f32], first: usiz
         spread: norm,
         rstd: rstd(operation, norm),
     };
-    let task = Task { walk, x, first };
     match operation.statistic {
-        Statistic::MeanVariance => task.run(Deviations, moments, out),
-        Statistic::MeanSquare => task.run(squares(), moments, out),
-        Statistic::Norm { p: 1.0 } => task.run(magnitudes(), |all| of_norm(all.sum), out),
-        Statistic::Norm { p: 2.0 } => task.run(squares(), |all| of_norm(all.sum.sqrt()), out),
-        Statistic::Norm { p: f32::INFINITY } => task.run(Largest, |all| of_norm(all.pivot), out),
+        Statistic::MeanVariance => visitor.visit(Deviations, moments),
+        Statistic::MeanSquare => visitor.visit(Squares, moments),
+        Statistic::Norm { p: 1.0 } => visitor.visit(Magnitudes, |all| of_norm(all.sum)),
+        Statistic::Norm { p: 2.0 } => visitor.visit(Squares, |all| of_norm(all.sum.sqrt())),
+        Statistic::Norm { p: f32::INFINITY } => visitor.visit(Largest, |all| of_norm(all.pivot)),
         Statistic::Norm { p } => {
             let powers = Powers { p: f64::from(p) };
-            task.run(powers, |all| of_norm(powers.norm(&all)), out);
+            visitor.visit(powers, |all| of_norm(powers.norm(&all)));
         }
         // Has none.
         Statistic::Window(_) => {}
     }
 }
 
-/// What the reductions share.
-struct Task<'a> {
-    walk: &'a Walk,
-    x: &'a [f32],
-    first: usize,
+/// The statistics of the segments from `first` on, one for each of `out`.
+pub(super) fn compute(job: &Job<'_>, threads: usize, first: usize, out: &mut [Statistics]) {
+    visit(
+        job.operation,
+        Segments {
+            job,
+            threads,
+            first,
+            out,
+        },
+    );
 }
 
-impl Task<'_> {
-    fn run(&self, reduction: impl Reduction, finish: impl Fn(Partial) -> Statistics, out: &mut [Statistics]) {
-        let mut partials = vec![Partial::EMPTY; out.len()];
-        segments::reduce(&self.walk.statistics, self.x, reduction, self.first, &mut partials);
-        for (out, partial) in out.iter_mut().zip(partials) {
+struct Segments<'a> {
+    job: &'a Job<'a>,
+    threads: usize,
+    first: usize,
+    out: &'a mut [Statistics],
+}
+
+impl Visitor for Segments<'_> {
+    fn visit<R: Reduction>(self, reduction: R, finish: impl Fn(Partial) -> Statistics) {
+        let mut partials = vec![Partial::EMPTY; self.out.len()];
+        let task = segments::Task {
+            geometry: &self.job.walk.statistics,
+            x: self.job.x,
+            reduction,
+            level: self.job.level,
+        };
+        task.reduce(self.threads, self.first, &mut partials);
+        for (out, partial) in self.out.iter_mut().zip(partials) {
             *out = finish(partial);
         }
     }

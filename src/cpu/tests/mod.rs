@@ -7,7 +7,9 @@ mod response;
 mod running;
 mod strides;
 
-use super::{Args, Record, forward};
+use fearless_simd::Level;
+
+use super::{Args, Record, forward, forward_with};
 use crate::geometry::Axis;
 use crate::reference::{self, Output};
 use crate::spec::{Operation, Statistic, ZeroNorm};
@@ -228,8 +230,46 @@ fn place(values: &[f32], places: &[usize]) -> Vec<f32> {
 
 const BETWEEN: f32 = -7.5e7;
 
+/// The levels of instructions that this processor has.
+fn levels() -> Vec<Level> {
+    let best = Level::new();
+    let mut levels = vec![best, Level::baseline()];
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    levels.extend(best.as_sse4_2().map(Level::Sse4_2));
+    levels
+}
+
 /// y and records of an x in row-major order, wherever the operation has its elements.
 fn run(operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<Record>) {
+    run_at(Level::new(), operation, x, weight, bias)
+}
+
+/// As [`run`], on more and fewer threads, which must give the same bits.
+fn run_at(level: Level, operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<Record>) {
+    let alone = run_on(1, level, operation, x, weight, bias);
+    for threads in [2, 30] {
+        let shared = run_on(threads, level, operation, x, weight, bias);
+        let bits = |(y, records): &(Vec<f32>, Vec<Record>)| {
+            let records: &[f32] = bytemuck::cast_slice(records);
+            y.iter().chain(records).map(|value| value.to_bits()).collect::<Vec<_>>()
+        };
+        assert!(
+            bits(&alone) == bits(&shared),
+            "{}: {threads} threads give other bits",
+            operation.name
+        );
+    }
+    alone
+}
+
+fn run_on(
+    threads: usize,
+    level: Level,
+    operation: &Operation,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+) -> (Vec<f32>, Vec<Record>) {
     let kept = operation.axes.iter().filter(|axis| !axis.reduced);
     let segments = kept.map(|axis| axis.extent as usize).product();
     let x = place(x, &places(&operation.axes, |axis| axis.x));
@@ -242,7 +282,7 @@ fn run(operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f
         statistics: operation.statistics.then_some(&mut records),
         ..Args::default()
     };
-    forward(operation, &x, &mut y, args).unwrap();
+    forward_with(level, threads, operation, &x, &mut y, args).unwrap();
     let untouched = y.iter().filter(|&&y| y == BETWEEN).count();
     assert_eq!(
         untouched,
@@ -252,56 +292,79 @@ fn run(operation: &Operation, x: &[f32], weight: &[f32], bias: &[f32]) -> (Vec<f
     (y_places.iter().map(|&place| y[place]).collect(), records)
 }
 
-/// y in f32 must be the oracle's rounded, but for what f64 loses of a mean far from the values' spread.
+/// Half a unit in the last place of 1.
+const U: f64 = 1.0 / (1u32 << 24) as f64;
+
+/// Each must be the oracle's, but for an error of its own rounding and of `tolerance`.
 #[track_caller]
-fn assert_matches(what: &str, actual: impl IntoIterator<Item = f64>, expected: &[f64]) {
+fn assert_within(tolerance: f64, what: &str, actual: impl IntoIterator<Item = f64>, expected: &[f64]) {
     let mut count = 0;
     for (i, (a, &e)) in actual.into_iter().zip(expected).enumerate() {
         count += 1;
-        let close = (a - e).abs() <= 2f64.powi(-23) * e.abs() + 1e-8;
+        let close = (a - e).abs() <= 2.0 * U * e.abs() + tolerance;
         let special = a == f64::from(e as f32) || a.is_nan() && e.is_nan();
         assert!(close || special, "{what} {i}: {a:e} is not {e:e}");
     }
     assert_eq!(count, expected.len(), "{what}");
 }
 
-/// Compares with the oracle. Where elements share a place, x is what lies there.
+/// y of a few ordinary values must be the oracle's, but for a few roundings.
+#[track_caller]
+fn assert_matches(what: &str, actual: impl IntoIterator<Item = f64>, expected: &[f64]) {
+    assert_within(12.0 * U * largest(expected), what, actual, expected);
+}
+
+/// The largest magnitude that f32 holds.
+fn largest(values: &[f64]) -> f64 {
+    let magnitudes = values.iter().map(|value| value.abs());
+    magnitudes
+        .filter(|&value| value <= f64::from(f32::MAX))
+        .fold(0.0, f64::max)
+}
+
+/// Compares with the oracle, at every level. Where elements share a place, x is what lies there.
+///
+/// Errors may be as large as `verify::tolerances` has them, without what it allows WGSL.
 #[track_caller]
 fn check(case: &Case, x: &[f32]) {
     let Case { operation, formula } = case;
     let x_places = places(&operation.axes, |axis| axis.x);
     let memory = place(x, &x_places);
     let x: Vec<_> = x_places.iter().map(|&place| memory[place]).collect();
-    let (weight, bias) = (
-        noise(operation.weight_len as usize, 2),
-        noise(operation.weight_len as usize, 3),
+    let len = operation.weight_len as usize;
+    let (weight, bias) = (noise(len, 2), noise(len, 3));
+    let (weight64, bias64) = (widen(&weight), widen(&bias));
+    let (weight64, bias64) = (
+        operation.weight.then_some(weight64.as_slice()),
+        operation.bias.then_some(bias64.as_slice()),
     );
-    let (y, records) = run(operation, &x, &weight, &bias);
-    let (weight, bias) = (widen(&weight), widen(&bias));
-    let expected = formula(
-        &widen(&x),
-        operation.weight.then_some(weight.as_slice()),
-        operation.bias.then_some(bias.as_slice()),
-        f64::from(operation.eps),
-    );
-    let name = operation.name;
-    assert_matches(name, widen(&y), &expected.y);
-    if x.is_empty() {
-        return;
-    }
-    for ((record, &mean), &rstd) in records.iter().zip(&expected.mean).zip(&expected.rstd) {
-        if rstd.is_finite() {
-            // Of norms beyond 1e60, which only small powers make, a record has nothing left.
-            assert!(
-                (record.rstd() - rstd).abs() <= 2f64.powi(-23) * rstd + 1e-60,
-                "{name}: {record:?} is not {rstd:e}"
-            );
-            // In units of the deviation, as y feels it; a record holds 48 bits of the mean, down to subnormals.
-            let error = (record.mean() - mean).abs() - mean.abs() * 2f64.powi(-48) - 2f64.powi(-150);
-            assert!(error * rstd <= 1e-8, "{name}: {record:?} is not {mean:e}");
-        } else {
-            let special = record.rstd() == rstd || record.rstd().is_nan() && rstd.is_nan();
-            assert!(special, "{name}: {record:?} is not {rstd:e}");
+    let eps = f64::from(operation.eps);
+    let expected = formula(&widen(&x), weight64, bias64, eps);
+    let segments = expected.rstd.len().max(1);
+    let rounding = (12.0 + ((x.len() / segments).max(1) as f64).log2()) * U;
+    let x_hat = largest(&formula(&widen(&x), None, None, eps).y);
+    let tolerance = rounding * (x_hat * weight64.map_or(1.0, largest) + bias64.map_or(0.0, largest)) + 2f64.powi(-149);
+    for level in levels() {
+        let (y, records) = run_at(level, operation, &x, &weight, &bias);
+        let name = format!("{} at {level:?}", operation.name);
+        assert_within(tolerance, &name, widen(&y), &expected.y);
+        if x.is_empty() {
+            continue;
+        }
+        for ((record, &mean), &rstd) in records.iter().zip(&expected.mean).zip(&expected.rstd) {
+            if rstd.is_finite() {
+                // Of norms beyond 1e60, which only small powers make, a record has nothing left.
+                assert!(
+                    (record.rstd() - rstd).abs() <= rounding * rstd + 1e-60,
+                    "{name}: {record:?} is not {rstd:e}"
+                );
+                // In units of the deviation, as y feels it; a record holds 48 bits of the mean, down to subnormals.
+                let error = (record.mean() - mean).abs() - mean.abs() * 2f64.powi(-48) - 2f64.powi(-150);
+                assert!(error * rstd <= rounding, "{name}: {record:?} is not {mean:e}");
+            } else {
+                let special = record.rstd() == rstd || record.rstd().is_nan() && rstd.is_nan();
+                assert!(special, "{name}: {record:?} is not {rstd:e}");
+            }
         }
     }
 }

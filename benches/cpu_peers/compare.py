@@ -1,0 +1,204 @@
+"""Measures wgnorm's CPU path, PyTorch and ONNX Runtime side by side: see `run`, which starts this.
+
+Every peer is a process that stays; one at a time is told to run. A round times each of them once, in every order in turn:
+the ratios are those of neighbours in time, since the speed of a shared machine changes from minute to minute.
+"""
+
+import argparse
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+CASES = [
+    ("layer", "4096x1024", 1),
+    ("layer", "512x8192", 1),
+    ("layer", "16x1048576", 1),
+    ("group", "8x64x64x64", 8),
+    ("instance", "8x64x64x64", 1),
+    ("batch_training", "16x64x56x56", 1),
+    ("batch_evaluation", "16x64x56x56", 1),
+    ("rms", "4096x1024", 1),
+]
+HERE = pathlib.Path(__file__).parent
+EPS = 1e-5
+# Seconds in which the threads of the last peer fall asleep: ONNX Runtime's go on spinning for a while.
+PAUSE = 0.02
+
+
+class Peer:
+    """A process that answers commands: see peer.py."""
+
+    def __init__(self, command, environment):
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+        self.name = self.answer()
+
+    def ask(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{self.process.args} ended")
+        return line.strip()
+
+    def time(self, runs):
+        time.sleep(PAUSE)
+        return float(self.ask("time", runs))
+
+
+def tensors(operation, shape):
+    """The tensors of a case, by name."""
+    random = np.random.default_rng(1)
+    affine = shape[-1] if operation in ("layer", "rms") else shape[1]
+    return {
+        "x": random.standard_normal(shape, np.float32) + np.float32(0.5),
+        "weight": random.uniform(0.5, 1.5, affine).astype(np.float32),
+        "bias": random.uniform(-1, 1, affine).astype(np.float32),
+        "mean": random.uniform(0, 1, affine).astype(np.float32),
+        "var": random.uniform(0.5, 1.5, affine).astype(np.float32),
+    }
+
+
+def expected(operation, groups, tensors):
+    """y in f64."""
+    x, weight, bias, mean, var = (tensor.astype(np.float64) for tensor in tensors.values())
+    if operation == "rms":
+        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + EPS) * weight
+    if operation == "layer":
+        mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+        return (x - mean) / np.sqrt(var + EPS) * weight + bias
+    weight, bias, mean, var = (tensor.reshape(-1, 1, 1) for tensor in (weight, bias, mean, var))
+    if operation == "group":
+        grouped = x.reshape(x.shape[0], groups, -1)
+        mean, var = grouped.mean(-1, keepdims=True), grouped.var(-1, keepdims=True)
+        return ((grouped - mean) / np.sqrt(var + EPS)).reshape(x.shape) * weight + bias
+    axes = {"instance": (2, 3), "batch_training": (0, 2, 3)}.get(operation)
+    if axes:
+        mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(var + EPS) * weight + bias
+
+
+def measure(peers, case, rounds, batch_ms):
+    """One row of the table: each peer is verified, then timed in turns."""
+    operation, shape, groups = case
+    extents = [int(extent) for extent in shape.split("x")]
+    with tempfile.TemporaryDirectory() as folder:
+        data = tensors(operation, extents)
+        for name, tensor in data.items():
+            tensor.tofile(pathlib.Path(folder, name))
+        y = expected(operation, groups, data)
+        errors = {}
+        for key, peer in peers.items():
+            peer.ask("load", folder, operation, shape, groups)
+            peer.ask("save", pathlib.Path(folder, "y"))
+            error = np.abs(np.fromfile(pathlib.Path(folder, "y"), np.float32).reshape(y.shape) - y).max()
+            if not error < 1e-4:
+                sys.exit(f"{peer.name}: {operation} {shape} is off by {error}")
+            errors[key] = float(error)
+    runs = {key: max(1, round(batch_ms / peer.time(3))) for key, peer in peers.items()}
+    times = {key: [] for key in peers}
+    keys = list(peers)
+    for order in itertools.islice(itertools.cycle(itertools.permutations(keys)), rounds):
+        for key in order:
+            times[key].append(peers[key].time(runs[key]))
+    ratios = {
+        key: statistics.median(peer / own for peer, own in zip(times[key], times["wgnorm"]))
+        for key in keys
+        if key != "wgnorm"
+    }
+    size = 8 * data["x"].size
+    return {
+        "operation": operation,
+        "shape": extents,
+        "groups": groups,
+        "ms": {key: statistics.median(values) for key, values in times.items()},
+        "gbps": {key: size / statistics.median(values) * 1e-6 for key, values in times.items()},
+        "ratio": ratios,
+        "of_best": min(ratios.values()),
+        "max_error": errors,
+        "runs_a_batch": runs,
+    }
+
+
+def table(peers, rows):
+    keys = list(peers)
+    header = ["operation", "shape", *(f"{peers[key].name.split()[0]}" for key in keys), "of the best"]
+    lines = [header, ["---"] * len(header)]
+    for row in rows:
+        shape = "×".join(map(str, row["shape"]))
+        speeds = [f"{row['gbps'][key]:.1f}" for key in keys]
+        lines.append([row["operation"].replace("_", " "), shape, *speeds, f"{row['of_best']:.2f}"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def processor():
+    """The processor's name, and the sizes of its caches where Linux tells them."""
+    described = {"architecture": platform.machine(), "threads": os.cpu_count()}
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if platform.system() == "Linux" else []:
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "cpu family", "model", "cache size"):
+            described[key.strip()] = value.strip()
+    return described
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--wgnorm", required=True, help="the program of benches/cpu_peers/src")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=18)
+    parser.add_argument("--batch-ms", type=float, default=20, help="how long a peer runs at a time")
+    parser.add_argument("--only", default="", help="rows whose name has this in it")
+    parser.add_argument("--json", type=pathlib.Path, help="the record to write")
+    arguments = parser.parse_args()
+    threads = str(arguments.threads)
+    environment = os.environ | {
+        "OMP_NUM_THREADS": threads,
+        "RAYON_NUM_THREADS": threads,
+        "OMP_WAIT_POLICY": "passive",
+        # Freed memory stays in the heap: otherwise a peer that allocates its outputs would mostly fault in pages.
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+        "MALLOC_TOP_PAD_": str(1 << 28),
+        # Pages of 2 MiB for all alike: numpy asks for them itself, and a tensor is faster to walk in them.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    }
+    start = lambda *command: Peer(command, environment)
+    peers = {
+        "wgnorm": start(arguments.wgnorm),
+        "torch": start(sys.executable, HERE / "peer.py", "torch", threads),
+        "onnxruntime": start(sys.executable, HERE / "peer.py", "onnxruntime", threads),
+    }
+    rows = []
+    for case in CASES:
+        if arguments.only in f"{case[0]} {case[1]}":
+            rows.append(measure(peers, case, arguments.rounds, arguments.batch_ms))
+            print(table(peers, rows[-1:]).splitlines()[-1], flush=True)
+    print(table(peers, rows))
+    if arguments.json:
+        record = {
+            "date": datetime.date.today().isoformat(),
+            "peers": {key: peer.name for key, peer in peers.items()},
+            "processor": processor(),
+            "system": platform.platform(),
+            "threads": arguments.threads,
+            "rounds": arguments.rounds,
+            "unit": "GB/s of one read and one write of x",
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

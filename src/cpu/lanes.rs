@@ -1,0 +1,347 @@
+//! The loops over f32 vectors: sums about a pivot, and the map.
+//!
+//! A vector is eight elements at every [`Level`]: the order of additions does not depend on the processor. What does
+//! is whether a product and a sum are rounded once or twice.
+
+use fearless_simd::{Level, Simd, dispatch, f32x8, prelude::*};
+
+/// Elements of a vector.
+pub(super) const WIDTH: usize = 8;
+/// Vectors that are summed side by side, so that additions overlap.
+const UNROLL: usize = 4;
+
+/// `sum(x - pivot)` and `sum((x - pivot)^2)`, in f32.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Sums {
+    pub deviations: f32,
+    pub squares: f32,
+}
+
+/// Values, and what their deviations are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    pub values: &'a [f32],
+    pub pivot: f32,
+}
+
+/// The sums of all values.
+pub(super) fn sums(level: Level, about: About<'_>) -> Sums {
+    dispatch!(level, simd => {
+        let mut adder = Adder::new(simd, about.pivot);
+        let (vectors, rest) = about.values.as_chunks();
+        in_lanes(
+            vectors.len(),
+            #[inline(always)]
+            |i, lane| adder.add(lane, &vectors[i]),
+        );
+        adder.finish(rest)
+    })
+}
+
+/// Calls `step` with every index and its lane: the lanes take turns.
+#[inline(always)]
+fn in_lanes(len: usize, mut step: impl FnMut(usize, usize)) {
+    let whole = len / UNROLL * UNROLL;
+    for block in (0..whole).step_by(UNROLL) {
+        for lane in 0..UNROLL {
+            step(block + lane, lane);
+        }
+    }
+    for i in whole..len {
+        step(i, i - whole);
+    }
+}
+
+/// Sums of vectors about a pivot, in lanes.
+struct Adder<S: Simd> {
+    simd: S,
+    pivot: f32,
+    center: f32x8<S>,
+    deviations: [f32x8<S>; UNROLL],
+    squares: [f32x8<S>; UNROLL],
+}
+
+impl<S: Simd> Adder<S> {
+    #[inline(always)]
+    fn new(simd: S, pivot: f32) -> Self {
+        let zero = f32x8::splat(simd, 0.0);
+        Self {
+            simd,
+            pivot,
+            center: f32x8::splat(simd, pivot),
+            deviations: [zero; UNROLL],
+            squares: [zero; UNROLL],
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, lane: usize, values: &[f32; WIDTH]) {
+        let deviation = f32x8::from_slice(self.simd, values) - self.center;
+        self.deviations[lane] += deviation;
+        self.squares[lane] = deviation.mul_add(deviation, self.squares[lane]);
+    }
+
+    /// The sums, with less than a vector of further values.
+    #[inline(always)]
+    fn finish(mut self, rest: &[f32]) -> Sums {
+        if !rest.is_empty() {
+            // What is added to them adds nothing.
+            self.add(UNROLL - 1, &padded(rest, self.pivot));
+        }
+        Sums {
+            deviations: total(self.deviations),
+            squares: total(self.squares),
+        }
+    }
+}
+
+/// The elements of all vectors, summed in a tree.
+#[inline(always)]
+fn total<S: Simd>([a, b, c, d]: [f32x8<S>; UNROLL]) -> f32 {
+    tree(((a + b) + (c + d)).into())
+}
+
+/// The sum of eight; of equal ones exactly eight times their value.
+#[inline(always)]
+pub(super) fn tree([a, b, c, d, e, f, g, h]: [f32; WIDTH]) -> f32 {
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+/// Less than a vector of values, and `filling` behind them.
+#[inline(always)]
+fn padded(values: &[f32], filling: f32) -> [f32; WIDTH] {
+    let mut vector = [filling; WIDTH];
+    vector[..values.len()].copy_from_slice(values);
+    vector
+}
+
+/// The sums of each column of a matrix about a pivot of its own; the first element of every row is at `rows` in `x`.
+pub(super) fn column_sums(level: Level, x: &[f32], rows: &[usize], pivots: &[f32], sums: &mut [Sums]) {
+    dispatch!(level, simd => column_sums_in(simd, x, rows, pivots, sums));
+}
+
+#[inline(always)]
+fn column_sums_in<S: Simd>(simd: S, x: &[f32], rows: &[usize], pivots: &[f32], sums: &mut [Sums]) {
+    let mut column = 0;
+    while column + UNROLL * WIDTH <= sums.len() {
+        tile_sums::<S, UNROLL>(simd, x, rows, pivots, sums, column);
+        column += UNROLL * WIDTH;
+    }
+    while column + WIDTH <= sums.len() {
+        tile_sums::<S, 1>(simd, x, rows, pivots, sums, column);
+        column += WIDTH;
+    }
+    if column < sums.len() {
+        tile_sums::<S, 1>(simd, x, rows, pivots, sums, column);
+    }
+}
+
+/// The sums of some vectors of columns, which stay in registers from row to row.
+#[inline(always)]
+fn tile_sums<S: Simd, const VECTORS: usize>(
+    simd: S,
+    x: &[f32],
+    rows: &[usize],
+    pivots: &[f32],
+    sums: &mut [Sums],
+    column: usize,
+) {
+    let width = (sums.len() - column).min(VECTORS * WIDTH);
+    // The last columns may be less than a vector: then it is filled up.
+    let load = |values: &[f32], i: usize| match values.as_chunks::<WIDTH>().0.get(i) {
+        Some(vector) => f32x8::from_slice(simd, vector),
+        None => f32x8::from_slice(simd, &padded(values, 0.0)),
+    };
+    let zero = f32x8::splat(simd, 0.0);
+    let (mut deviations, mut squares) = ([zero; VECTORS], [zero; VECTORS]);
+    let centers: [_; VECTORS] = std::array::from_fn(|i| load(&pivots[column..][..width], i));
+    for &row in rows {
+        let values = &x[row + column..][..width];
+        for i in 0..VECTORS {
+            let deviation = load(values, i) - centers[i];
+            deviations[i] += deviation;
+            squares[i] = deviation.mul_add(deviation, squares[i]);
+        }
+    }
+    for (i, sums) in sums[column..][..width].chunks_mut(WIDTH).enumerate() {
+        let (deviations, squares): ([f32; WIDTH], [f32; WIDTH]) = (deviations[i].into(), squares[i].into());
+        for ((sums, deviations), squares) in sums.iter_mut().zip(deviations).zip(squares) {
+            *sums = Sums { deviations, squares };
+        }
+    }
+}
+
+/// The map of one segment, or of a part of it that shares its weight: `y = (x - center) * factor + offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Line {
+    pub center: f32,
+    pub factor: f32,
+    pub offset: f32,
+}
+
+impl Line {
+    /// Maps x to y, and sums the values `ahead`: as many as x, or none.
+    pub fn map(self, level: Level, x: &[f32], y: &mut [f32], ahead: About<'_>) -> Sums {
+        dispatch!(level, simd => {
+            let line = Vectors::new(simd, self);
+            each(
+                simd, x, y, [], ahead,
+                #[inline(always)] |x, []| line.at(x),
+            )
+        })
+    }
+
+    /// As [`map`](Self::map); y is then multiplied by a weight and added to a bias of each element.
+    pub fn map_weighted(
+        self,
+        level: Level,
+        x: &[f32],
+        y: &mut [f32],
+        weight: Option<&[f32]>,
+        bias: Option<&[f32]>,
+        ahead: About<'_>,
+    ) -> Sums {
+        dispatch!(level, simd => {
+            let line = Vectors::new(simd, self);
+            match (weight, bias) {
+                (Some(weight), Some(bias)) => each(
+                    simd, x, y, [weight, bias], ahead,
+                    #[inline(always)] |x, [weight, bias]| line.at(x).mul_add(weight, bias),
+                ),
+                (Some(weight), None) => each(
+                    simd, x, y, [weight], ahead,
+                    #[inline(always)] |x, [weight]| line.at(x) * weight,
+                ),
+                (None, Some(bias)) => each(
+                    simd, x, y, [bias], ahead,
+                    #[inline(always)] |x, [bias]| line.at(x) + bias,
+                ),
+                (None, None) => each(
+                    simd, x, y, [], ahead,
+                    #[inline(always)] |x, []| line.at(x),
+                ),
+            }
+        })
+    }
+}
+
+/// A line in every lane.
+#[derive(Clone, Copy)]
+struct Vectors<S: Simd> {
+    center: f32x8<S>,
+    factor: f32x8<S>,
+    offset: f32x8<S>,
+}
+
+impl<S: Simd> Vectors<S> {
+    #[inline(always)]
+    fn new(simd: S, line: Line) -> Self {
+        Self {
+            center: f32x8::splat(simd, line.center),
+            factor: f32x8::splat(simd, line.factor),
+            offset: f32x8::splat(simd, line.offset),
+        }
+    }
+
+    #[inline(always)]
+    fn at(self, x: f32x8<S>) -> f32x8<S> {
+        (x - self.center).mul_add(self.factor, self.offset)
+    }
+}
+
+/// The lines of neighbouring segments.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    centers: Vec<f32>,
+    factors: Vec<f32>,
+    offsets: Vec<f32>,
+}
+
+impl Lines {
+    pub fn clear(&mut self) {
+        for values in [&mut self.centers, &mut self.factors, &mut self.offsets] {
+            values.clear();
+        }
+    }
+
+    pub fn push(&mut self, line: Line) {
+        self.centers.push(line.center);
+        self.factors.push(line.factor);
+        self.offsets.push(line.offset);
+    }
+
+    /// Maps one element of every segment.
+    pub fn map(&self, level: Level, x: &[f32], y: &mut [f32]) {
+        let parameters = [&*self.centers, &*self.factors, &*self.offsets];
+        dispatch!(level, simd => {
+            each(
+                simd, x, y, parameters, NOTHING,
+                #[inline(always)] |x, [center, factor, offset]| (x - center).mul_add(factor, offset),
+            );
+        });
+    }
+}
+
+/// No values to sum.
+pub(super) const NOTHING: About<'static> = About {
+    values: &[],
+    pivot: 0.0,
+};
+
+/// Maps x to y by a function of x and of parameters that lie as x does, and sums values: as many as x, or none.
+///
+/// In one loop the memory reads the one and writes the other at the same time, which neither has it do alone.
+#[inline(always)]
+fn each<S: Simd, const N: usize>(
+    simd: S,
+    x: &[f32],
+    y: &mut [f32],
+    parameters: [&[f32]; N],
+    ahead: About<'_>,
+    map: impl Fn(f32x8<S>, [f32x8<S>; N]) -> f32x8<S>,
+) -> Sums {
+    let len = y.len();
+    let (x, x_rest) = x[..len].as_chunks();
+    let (y, y_rest) = y.as_chunks_mut();
+    let parameters = parameters.map(|parameter| parameter[..len].as_chunks());
+    if !x_rest.is_empty() {
+        let mut last = [0.0; WIDTH];
+        let rests = parameters.map(|(_, rest)| padded(rest, 0.0));
+        map_vector(simd, &padded(x_rest, 0.0), &mut last, rests.each_ref(), &map);
+        y_rest.copy_from_slice(&last[..y_rest.len()]);
+    }
+    let (parameters, y) = (parameters.map(|(vectors, _)| &vectors[..x.len()]), &mut y[..x.len()]);
+    if ahead.values.is_empty() {
+        for i in 0..x.len() {
+            map_vector(simd, &x[i], &mut y[i], parameters.map(|vectors| &vectors[i]), &map);
+        }
+        return Sums::default();
+    }
+    let (vectors, rest) = ahead.values[..len].as_chunks();
+    let vectors = &vectors[..x.len()];
+    let mut adder = Adder::new(simd, ahead.pivot);
+    in_lanes(
+        x.len(),
+        #[inline(always)]
+        |i, lane| {
+            adder.add(lane, &vectors[i]);
+            map_vector(simd, &x[i], &mut y[i], parameters.map(|vectors| &vectors[i]), &map);
+        },
+    );
+    adder.finish(rest)
+}
+
+#[inline(always)]
+fn map_vector<S: Simd, const N: usize>(
+    simd: S,
+    x: &[f32; WIDTH],
+    y: &mut [f32; WIDTH],
+    parameters: [&[f32; WIDTH]; N],
+    map: &impl Fn(f32x8<S>, [f32x8<S>; N]) -> f32x8<S>,
+) {
+    let parameters = parameters.map(
+        #[inline(always)]
+        |parameter| f32x8::from_slice(simd, parameter),
+    );
+    map(f32x8::from_slice(simd, x), parameters).store_slice(y);
+}
