@@ -3,13 +3,13 @@
 mod bench;
 mod conformance;
 mod console;
-mod copy;
 mod cpu;
 mod demo;
 mod device;
 mod failure;
 mod files;
 mod info;
+mod machine;
 mod manifest;
 mod norm;
 mod operation;
@@ -17,10 +17,8 @@ mod outputs;
 mod plan;
 mod report;
 mod resident;
-mod timing;
 mod ulp;
 mod verify;
-mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
