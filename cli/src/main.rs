@@ -3,13 +3,13 @@
 mod bench;
 mod conformance;
 mod console;
-mod copy;
 mod cpu;
 mod demo;
 mod device;
 mod failure;
 mod files;
 mod info;
+mod machine;
 mod manifest;
 mod norm;
 mod operation;
@@ -18,11 +18,9 @@ mod plan;
 mod probes;
 mod report;
 mod resident;
-mod timing;
 mod tune;
 mod ulp;
 mod verify;
-mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

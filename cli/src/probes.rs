@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::bench::workload::Workload;
 use crate::operation::{LayoutName, Op, Settings};
-use crate::workload::Workload;
 
 /// A threshold with values to try, from the one that suits the least capable adapter on.
 pub struct Trial {

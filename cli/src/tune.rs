@@ -10,16 +10,16 @@ use wgnorm::spec::Operation;
 use wgnorm::verify::Case;
 use wgnorm::{Context, Tuning, TuningTable};
 
-use crate::bench::{command, verified};
+use crate::bench::copy::Copy;
+use crate::bench::measure::verified;
+use crate::bench::timing::{Timed, median};
+use crate::bench::{command, workload};
 use crate::console::{note, say};
-use crate::copy::Copy;
 use crate::device::{Device, DeviceArgs, describe_driver};
 use crate::failure::{Failure, Result};
 use crate::files::Output;
 use crate::probes::{Probe, Trial, trials};
 use crate::resident::Resident;
-use crate::timing::{Timed, median};
-use crate::workload;
 
 /// A value replaces the present one only if it is this much faster over its probes: less is noise.
 const WORTH: f64 = 1.03;

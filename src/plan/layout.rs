@@ -138,7 +138,7 @@ impl Layout {
         let reduced: Vec<_> = outer.iter().rev().map(|d| scale(d, d.extent, 0)).collect();
         let differs = |digit: &ParamDigit| digit.x != digit.y;
         let own_y = differs(&step) || kept.iter().chain(&reduced).any(differs);
-        let odd = |n: u32| n % 2 != 0;
+        let odd = |n: u32| !n.is_multiple_of(2);
         let odd_starts = odd(offsets.x) || kept.iter().chain(&reduced).any(|digit| odd(digit.x));
         Self {
             unit,
