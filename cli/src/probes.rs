@@ -33,10 +33,8 @@ impl fmt::Display for Probe {
 fn probe(op: Op, shape: &[usize], settings: Settings) -> Probe {
     Probe {
         workload: Workload {
-            op,
-            shape: shape.to_vec(),
             settings,
-            evaluation: false,
+            ..Workload::new(op, shape)
         },
     }
 }

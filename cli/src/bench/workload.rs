@@ -262,3 +262,51 @@ impl Data {
         (0..count).map(|_| 1.0 + self.uniform()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(workload: &Workload) -> usize {
+        workload.shape.iter().product()
+    }
+
+    #[test]
+    fn widths_are_compared_at_equal_size() {
+        let full = widths(false);
+        assert_eq!(full.len(), 31);
+        for workload in full.iter().chain(&widths(true)) {
+            let wanted = if full.iter().any(|other| other.shape == workload.shape) {
+                1 << 22
+            } else {
+                1 << 19
+            };
+            assert!(elements(workload).abs_diff(wanted) <= 515, "{:?}", workload.shape);
+        }
+    }
+
+    #[test]
+    fn sizes_end_with_the_largest_that_is_allowed() {
+        let most = 3 << 20;
+        let sizes = sizes(most);
+        let of = |op| sizes.iter().filter(move |workload| workload.op == op);
+        assert!(sizes.iter().all(|workload| 4 * elements(workload) as u64 <= most));
+        assert_eq!(4 * of(Op::Layer).map(elements).max().unwrap() as u64, most);
+        assert!(of(Op::Layer).count() >= 5);
+    }
+
+    #[test]
+    fn images_come_in_both_layouts() {
+        for quick in [false, true] {
+            let (mut first, mut last) = (0, 0);
+            for workload in defaults(quick) {
+                match workload.layout() {
+                    "nc*" => first += 1,
+                    "n*c" => last += 1,
+                    _ => {}
+                }
+            }
+            assert!(first > 0 && first == last);
+        }
+    }
+}
