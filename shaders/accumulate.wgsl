@@ -23,19 +23,15 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
         var again = false;
         while (done < end) {
             let size = min(CHUNK, end - done);
-            var s = Sum(0.0);
-            var q = Sum(0.0);
-            for (var i = 0u; i < size; i++) {
-                absorb(load(c.x), pivot, &s, &q);
-                c = advance(c, at);
-            }
-            let count = size * PER_UNIT;
+            let sums = sums_of(at, c, size, pivot, Real(1.0), false);
+            let q = total_power(sums.q);
             // Only the first pivot can be far off; a later one, compared with all that it is the mean of, cannot.
-            again |= is_extreme(pivot, total_power(q)) || (done == 0u && is_off_center(total(s), total_power(q), count));
-            group = combine(group, moments_about(pivot, total(s), total_power(q), count, Ints(0)));
+            again |= is_extreme(pivot, q) || (done == 0u && is_off_center(total(sums.s), q, sums.count));
+            group = combine(group, moments_about(pivot, total(sums.s), q, sums.count, Ints(0)));
             if (CENTERED) {
                 pivot = opaque(pivot_of(group));
             }
+            c = sums.end;
             done += size;
         }
         if (again) {
@@ -51,18 +47,67 @@ fn accumulate(at: Segment, start: u32, units: u32) -> Moments {
 
 // The mean of the first few elements.
 fn first_pivot(at: Segment, start: Cursor, units: u32) -> Real {
-    let first = unit_mean(load(start.x));
+    let first = unit_mean(load_for_sums(start.x));
     if (PIVOT == 1u) {
         return first;
     }
-    var c = start;
+    let sums = sums_of(at, start, units, first, Real(1.0), false);
+    return opaque(first + total(sums.s) / f32(sums.count));
+}
+
+// Sums over some units, and the elements after their runs.
+struct Sums {
+    s: Sum,
+    q: Sum,
+    largest: Bits,  // magnitude of x; only where `measured`
+    count: u32,     // elements of a segment
+    end: Cursor,
+}
+
+// The sums over `units` units, STRIDE apart, from a cursor on: of deviations of x * scale from a pivot, and their powers.
+// `measured`, known when the shader is compiled: with a scale other than 1, and the largest magnitude.
+fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, measured: bool) -> Sums {
     var s = Sum(0.0);
     var q = Sum(0.0);
-    for (var i = 0u; i < units; i++) {
-        absorb(load(c.x), first, &s, &q);
-        c = advance(c, at);
+    var largest = Bits(0u);
+    var count = units * PER_UNIT;
+    var c = start;
+    var left = units;
+    while (left > 0u) {
+        let take = within_run(c.unit, left);
+        let step = STRIDE * step_x();
+        var x = c.x;
+        var i = 0u;
+        if (UNROLL == 4u && !measured) {
+            for (; i + 4u <= take; i += 4u) {
+                let first = load_for_sums(x);
+                let second = load_for_sums(x + step);
+                let third = load_for_sums(x + 2u * step);
+                let fourth = load_for_sums(x + 3u * step);
+                absorb(first, pivot, &s, &q);
+                absorb(second, pivot, &s, &q);
+                absorb(third, pivot, &s, &q);
+                absorb(fourth, pivot, &s, &q);
+                x += 4u * step;
+            }
+        }
+        for (; i < take; i++) {
+            var u = load_for_sums(x);
+            if (measured) {
+                u = u * scale;
+                largest = max(largest, magnitude(u));
+            }
+            absorb(u, pivot, &s, &q);
+            x += step;
+        }
+        c = along(c, take);
+        left -= take;
+        if (is_beyond_run(c.unit)) {
+            count += absorb_tail(x, pivot, scale, measured, &s, &q, &largest);
+            c = next_run(c, at);
+        }
     }
-    return opaque(first + total(s) / f32(units * PER_UNIT));
+    return Sums(s, q, largest, count, c);
 }
 
 // A group with squares that overflow or vanish in f32, with a NaN or an infinity, or whose first elements do not
@@ -74,36 +119,25 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
     var done = 0u;
     while (done < units) {
         let size = min(CHUNK, units - done);
-        let count = size * PER_UNIT;
-        var c = first;
         var largest = Bits(0u);
         var scale = Real(1.0);
         var pivot = Real(0.0);
-        var s: Sum;
-        var q: Sum;
+        var sums: Sums;
         for (var reading = 0u; reading < 3u; reading++) {
-            c = first;
-            s = Sum(0.0);
-            q = Sum(0.0);
-            for (var i = 0u; i < size; i++) {
-                let u = load(c.x) * scale;
-                if (reading == 0u) {
-                    largest = max(largest, magnitude(u));
-                }
-                if (CENTERED && reading == 1u && i == 0u) {
-                    pivot = unit_mean(u);
-                }
-                absorb(u, pivot, &s, &q);
-                c = advance(c, at);
+            if (CENTERED && reading == 1u) {
+                pivot = unit_mean(load_for_sums(first.x) * scale);
             }
+            sums = sums_of(at, first, size, pivot, scale, true);
             if (reading == 0u) {
-                scale = scale_of(exponent_of(largest));
+                largest = sums.largest;
+                scale = scale_of(largest);
             } else if (CENTERED && reading == 1u) {
-                pivot = opaque(pivot + total(s) / f32(count));
+                pivot = opaque(pivot + total(sums.s) / f32(sums.count));
             }
         }
-        group = combine(group, moments_of_scaled(pivot, total(s), total_power(q), count, exponent_of(largest)));
-        first = c;
+        let moments = moments_of_scaled(pivot, total(sums.s), total_power(sums.q), sums.count, largest);
+        group = combine(group, moments);
+        first = sums.end;
         done += size;
     }
     return group;

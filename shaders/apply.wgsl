@@ -1,7 +1,7 @@
 // Normalizes with the records of the segments.
 //   y = ((x * scale - m) * r - e * r) * weight + bias
-// Reads x once, writes y once. One invocation takes a contiguous span of a segment (LANES = 1), or a workgroup
-// does, its lanes in turn, coalesced. No barriers. Chosen when: after finish.wgsl or given.wgsl.
+// Reads x once, writes y once. One invocation takes a contiguous span of a segment, or of ROWS neighbouring ones
+// (LANES = 1), or a workgroup does, its lanes in turn, coalesced. No barriers. Chosen when: after finish.wgsl or given.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -9,16 +9,17 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    var index = linear_workgroup(group, groups);
-    var lane = invocation;
+    let index = linear_workgroup(group, groups);
     if (LANES == 1u) {
-        index = index * WORKGROUP + invocation;
-        lane = 0u;
+        let spans = spans_at(index * WORKGROUP + invocation);
+        for (var row = 0u; row < spans.rows; row++) {
+            let at = segment_at(spans.segment + row);
+            normalize(Task(at, recorded(at.record), true), spans.first, spans.units);
+        }
+    } else if (index < p.segments * p.spans) {
+        let span = span_at(index);
+        let at = segment_at(span.segment);
+        let units = lane_share(span.units, invocation);
+        normalize(Task(at, recorded(at.record), true), span.first + invocation, units);
     }
-    if (index >= p.segments * p.spans) {
-        return;
-    }
-    let span = span_at(index);
-    let at = segment_at(span.segment);
-    normalize(at, recorded(at.record), span.first + lane, lane_share(span.units, lane), true);
 }

@@ -26,5 +26,5 @@ fn main(
         normalizers[column] = settle(t, at.record, present);
     }
     workgroupBarrier();
-    normalize(at, normalizers[column], lane, units, present);
+    normalize(Task(at, normalizers[column], present), lane, units);
 }

@@ -1,7 +1,5 @@
 // For kernels whose invocations share loads within their subgroup.
 
-var<private> subgroup_lane: u32;
-
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -7,6 +7,5 @@
 fn invocation(index: u32) {
     let present = FULL_GROUPS || index < p.segments;
     let at = segment_at(min(index, p.segments - 1u));
-    let n = settle(accumulate(at, 0u, p.units), at.record, present);
-    normalize(at, n, 0u, p.units, present);
+    normalize(Task(at, settle(accumulate(at, 0u, p.units), at.record, present), present), 0u, p.units);
 }

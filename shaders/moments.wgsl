@@ -2,6 +2,8 @@
 //   mean = (m + e) * 2^exponent,   sum((x - mean)^2) = m2 * 4^exponent
 // Ordinary values have exponent 0. The mean is a pair: m is its f32 rounding and e the rest.
 // Without a center (mean square, p-norm), m = e = 0 and m2 is the sum of the squares, or of what power() makes of x.
+// Other powers than 1 and 2 go beyond f32 however x is scaled by powers of two: with ANY_POWER, m2 is the sum of
+// (|x| / (m 2^exponent))^p, the divisor being 1 or the largest |x|.
 
 struct Moments {
     m: Real,
@@ -16,8 +18,11 @@ const NOTHING: i32 = -4096;  // all values are 0, or there are none
 const INFINITE: i32 = 4096;  // an infinity is among the values, but no NaN
 const INVALID: i32 = 4097;   // a NaN is
 
+// m where there is no mean.
+const UNIT: Real = Real(select(0.0, 1.0, ANY_POWER));
+
 fn identity() -> Moments {
-    return Moments(Real(0.0), Real(0.0), Real(0.0), Ints(NOTHING), 0u);
+    return Moments(UNIT, Real(0.0), Real(0.0), Ints(NOTHING), 0u);
 }
 
 // Chan, Golub and LeVeque (1983), with the mean as a pair:
@@ -27,6 +32,12 @@ fn combine(a: Moments, b: Moments) -> Moments {
     let exponent = max(a.exponent, b.exponent);
     let scale_a = power_of_two(a.exponent - exponent);
     let scale_b = power_of_two(b.exponent - exponent);
+    if (ANY_POWER) {
+        let in_a = (a.exponent > b.exponent) | ((a.exponent == b.exponent) & (a.m >= b.m));
+        let m = select(b.m, a.m, in_a);
+        let sum = rescaled(a.m2, scale_a * (a.m / m)) + rescaled(b.m2, scale_b * (b.m / m));
+        return Moments(m, Real(0.0), sum, exponent, count);
+    }
     let m2 = join_real(rescaled(a.m2, scale_a), rescaled(b.m2, scale_b));
     if (!CENTERED) {
         return Moments(Real(0.0), Real(0.0), m2, exponent, count);
@@ -47,7 +58,7 @@ fn combine(a: Moments, b: Moments) -> Moments {
 // The moments of `count` values from s = sum(x - k) and q = sum((x - k)^2) in units of 2^exponent.
 fn moments_about(k: Real, s: Real, q: Real, count: u32, exponent: Ints) -> Moments {
     if (!CENTERED) {
-        return Moments(Real(0.0), Real(0.0), q, exponent, count);
+        return Moments(UNIT, Real(0.0), q, exponent, count);
     }
     let n = f32(count);
     let shift = s / n;
@@ -80,27 +91,37 @@ fn is_off_center(s: Real, q: Real, count: u32) -> bool {
     return CENTERED && any(s * s > q * (0.5 * f32(count)));
 }
 
-// The exponent for values whose largest magnitude has these bits: 0 for ordinary values.
+// The exponent for values whose largest magnitude has these bits: 0 for ordinary values, whose squares f32 can sum.
 fn exponent_of(largest: Bits) -> Ints {
     let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(126));
-    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(K_HIGH));
+    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(select(K_HIGH, 0u, ANY_POWER)));
     let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
     let finite = select(select(exponent, Ints(0), ordinary), Ints(NOTHING), largest == Bits(0u));
     return select(finite, special, largest >= Bits(INFINITY));
 }
 
-// What values of that exponent are multiplied by: 1 where there is nothing to scale, or no sense in it.
-fn scale_of(exponent: Ints) -> Real {
-    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(126));
-    return power_of_two(select(Ints(0), -exponent, inside));
+// What the exponent leaves of the largest magnitude, from 1 to 2; 1 where only exponents are scaled by.
+fn unit_of(largest: Bits) -> Real {
+    let mantissa = bitcast<Real>((largest & Bits(0x7fffffu)) | Bits(0x3f800000u));
+    let ordinary = (largest >= Bits(0x00800000u)) & (largest < Bits(select(0u, INFINITY, ANY_POWER)));
+    return select(Real(1.0), mantissa, ordinary);
 }
 
-// As moments_about, for values that were scaled by 2^-exponent. NaN and infinities leave only the exponent.
-fn moments_of_scaled(k: Real, s: Real, q: Real, count: u32, exponent: Ints) -> Moments {
+// What values of that largest magnitude are multiplied by: 1 where there is nothing to scale, or no sense in it.
+fn scale_of(largest: Bits) -> Real {
+    let exponent = exponent_of(largest);
+    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(126));
+    return power_of_two(select(Ints(0), -exponent, inside)) / unit_of(largest);
+}
+
+// As moments_about, for values that were scaled by scale_of(largest). NaN and infinities leave only the exponent.
+fn moments_of_scaled(k: Real, s: Real, q: Real, count: u32, largest: Bits) -> Moments {
+    let exponent = exponent_of(largest);
     let t = moments_about(k, s, q, count, exponent);
     let special = exponent >= Ints(INFINITE);
     let zero = Real(0.0);
-    return Moments(select(t.m, zero, special), select(t.e, zero, special), select(t.m2, zero, special), exponent, count);
+    let m = select(t.m, unit_of(largest), Bits(select(0u, 1u, ANY_POWER)) == Bits(1u));
+    return Moments(select(m, UNIT, special), select(t.e, zero, special), select(t.m2, zero, special), exponent, count);
 }
 
 // The mean in the units of x, as a pivot: any number near it will do.

@@ -1,3 +1,3 @@
-fn store(c: Cursor, v: Unit) {
-    y[place_in_y(c)] = pack(v);
+fn put(index: u32, v: Stored) {
+    y[index] = v;
 }

@@ -29,6 +29,7 @@ struct Params {
     spans: u32,                // spans that a segment is cut into
     span_units: u32,
     first_span: u32,           // spans of the same segments in earlier dispatches
+    tail: u32,                 // elements after the units of every run that fill no unit
     parts: u32,                // partial moments of a segment
     parts_group: u32,          // neighbouring partial segments that belong to one segment
     parts_stride: u32,         // partial segments: the distance between the parts of two spans
@@ -51,7 +52,6 @@ struct Params {
     first_channel: u32,        // channels before the first of this dispatch
     channels: u32,
     zero: u32,                 // always 0: see opaque()
-    padding: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -1,7 +1,8 @@
 // Partial statistics: the moments of spans of every segment.
-// Span i of segment s is units i * span_units and on. One invocation reads it (LANES = 1: neighbouring
-// invocations take neighbouring segments), or a workgroup does, its lanes in turn, and merges in a tree.
-// Reads x once; writes one moments per span at [span][record], records being numbered within the dispatch's segments. Barriers: log2(LANES) + 1 if LANES > 1.
+// Span i of segment s is units i * span_units and on. One invocation reads it (LANES = 1: neighbouring invocations take
+// neighbouring segments, or each ROWS of them), or a workgroup does, its lanes in turn, and merges in a tree.
+// Reads x once; writes one moments per span at [span][record], records being numbered within the dispatch's segments.
+// Barriers: log2(LANES) + 1 if LANES > 1.
 // Chosen when: few long segments, or tiles of columns; see tuning.rs.
 
 @compute @workgroup_size(WORKGROUP)
@@ -11,17 +12,15 @@ fn main(
     @builtin(local_invocation_index) invocation: u32,
 ) {
     let workgroup = linear_workgroup(group, groups);
-    let all = p.segments * p.spans;
     if (LANES == 1u) {
-        let index = workgroup * WORKGROUP + invocation;
-        if (index >= all) {
-            return;
+        let spans = spans_at(workgroup * WORKGROUP + invocation);
+        for (var row = 0u; row < spans.rows; row++) {
+            let at = segment_at(spans.segment + row);
+            let t = accumulate(at, spans.first, spans.units);
+            emit_part((p.first_span + spans.index) * p.parts_stride + at.record, t);
         }
-        let span = span_at(index);
-        let at = segment_at(span.segment);
-        let t = accumulate(at, span.first, span.units);
-        emit_part((p.first_span + span.index) * p.parts_stride + at.record, t);
     } else {
+        let all = p.segments * p.spans;
         let span = span_at(min(workgroup, all - 1u));
         let units = lane_share(span.units, invocation);
         let at = segment_at(span.segment);

@@ -10,7 +10,8 @@ fn record_of(t: Single) -> vec4<f32> {
     if ((bitcast<u32>(t.m2) & ABS) != 0u) {
         // The norm lies between 2^size and twice that; no element is larger. For p below 1 it may be beyond f32 where the
         // sum is not.
-        let root = root(t.m2);
+        var root = root(t.m2);
+        root.fraction *= select(1.0, t.m, ANY_POWER);
         let size = root.exponent + t.exponent + i32(bitcast<u32>(root.fraction) >> 23u) - 127;
         exponent = max(select(clamp(size, -126, 126), 0, abs(size) <= 64), p.min_exponent);
         norm = scaled(root.fraction, root.exponent + t.exponent - exponent);

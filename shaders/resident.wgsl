@@ -56,8 +56,7 @@ fn resident(index: u32, place: Place) {
         }
     }
     largest = reduce_max(largest, place);
-    let exponent = exponent_of(largest);
-    let scale = scale_of(exponent);
+    let scale = scale_of(largest);
 
     var pivot = 0.0;
     if (CENTERED) {
@@ -82,7 +81,7 @@ fn resident(index: u32, place: Place) {
     if (MAXIMUM) {
         sums.y = bitcast<f32>(largest) * scale;
     }
-    let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, exponent);
+    let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, largest);
     let n = settle(t, at.record, present && place.lane == 0u);
 
     c = cursor_at(at, min(place.lane, p.units - 1u));

@@ -1,6 +1,8 @@
 // A unit that all eight lanes of a subgroup want: each loads an eighth of it and broadcasts that. Software adapters
 // load element by element and lane by lane, so that eight lanes loading the whole unit cost eight times as much.
 
+var<private> subgroup_lane: u32;
+
 fn spread(part: vec2<f32>) -> Unit {
     let a = subgroupBroadcast(part, 0u);
     let b = subgroupBroadcast(part, 1u);

@@ -6,14 +6,6 @@ struct Stored {
     high: vec4<u64>,
 }
 
-fn evens(v: vec4<u64>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(vec4<u32>(v));
-}
-
-fn odds(v: vec4<u64>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(vec4<u32>(v >> vec4(32u)));
-}
-
 fn pairs(even: vec4<f32>, odd: vec4<f32>) -> vec4<u64> {
     return vec4<u64>(bitcast<vec4<u32>>(even)) | (vec4<u64>(bitcast<vec4<u32>>(odd)) << vec4(32u));
 }
@@ -32,5 +24,5 @@ fn pack(v: Unit) -> Stored {
 alias Part = u64;
 
 fn unpack_part(v: Part) -> vec2<f32> {
-    return bitcast<vec2<f32>>(vec2(u32(v), u32(v >> 32u)));
+    return halves(v);
 }

@@ -1,6 +1,6 @@
-// Where the units of a segment lie. A segment is `units` units: one run of them at equal steps, or (RUNS) several
-// runs of `run_units` contiguous ones whose starts the reduced digits give. y is followed apart from x only where its
-// strides are others (OWN_Y).
+// Where the units of a segment lie. A segment is `units` units: one run of them at equal steps, or (RUNS) runs of
+// `run_units` units whose starts the reduced digits give, each followed by what tail.wgsl says. y is
+// followed apart from x only where its strides are others (OWN_Y).
 
 struct Segment {
     x: u32,
@@ -21,7 +21,7 @@ struct Cursor {
 // constants.
 fn step_x() -> u32 {
     if (UNIT_STEPS) {
-        return 1u;
+        return UNIT_STEP;
     }
     return p.step_x;
 }
@@ -92,50 +92,86 @@ fn cursor_at(at: Segment, unit: u32) -> Cursor {
         let run = unit / p.run_units;
         return cursor_in_run(at, run, unit - run * p.run_units);
     }
-    return Cursor(at.x + unit * step_x(), at.y + unit * step_y(), at.weight + unit * step_weight(), unit, 0u);
+    return cursor_in_run(at, 0u, unit);
 }
 
-// Moves STRIDE units on.
-fn advance(c: Cursor, at: Segment) -> Cursor {
-    if (!RUNS) {
-        return Cursor(
-            c.x + STRIDE * step_x(),
-            c.y + STRIDE * step_y(),
-            c.weight + STRIDE * step_weight(),
-            c.unit,
-            0u,
-        );
+// The cursor `units` times STRIDE units on, in the same run.
+fn along(c: Cursor, units: u32) -> Cursor {
+    let steps = units * STRIDE;
+    return Cursor(
+        c.x + steps * step_x(),
+        c.y + steps * step_y(),
+        c.weight + steps * step_weight(),
+        c.unit + steps,
+        c.run,
+    );
+}
+
+// How many of the next `units` units, STRIDE apart, lie in the run, from its given unit on.
+fn within_run(unit: u32, units: u32) -> u32 {
+    if (RUNS) {
+        return min(units, (p.run_units - unit + STRIDE - 1u) / STRIDE);
     }
+    return units;
+}
+
+// True of a unit beyond the last of a run.
+fn is_beyond_run(unit: u32) -> bool {
+    return RUNS && unit >= p.run_units;
+}
+
+// The unit within its run of a unit of the segment, or of those from a run on.
+fn unit_of_run(unit: u32) -> u32 {
+    if (RUNS) {
+        return unit % p.run_units;
+    }
+    return unit;
+}
+
+// Where a cursor that has left its run goes on.
+fn next_run(c: Cursor, at: Segment) -> Cursor {
     if (STRIDE > 1u) {
-        return cursor_at(at, c.run * p.run_units + c.unit + STRIDE);
-    }
-    if (c.unit + 1u < p.run_units) {
-        return Cursor(c.x + step_x(), c.y + step_y(), c.weight + step_weight(), c.unit + 1u, c.run);
+        return cursor_at(at, c.run * p.run_units + c.unit);
     }
     return cursor_in_run(at, c.run + 1u, 0u);
 }
 
-// A span of a segment: the work of an invocation, or of a workgroup (LANES > 1).
+// Moves STRIDE units on.
+fn advance(c: Cursor, at: Segment) -> Cursor {
+    let next = along(c, 1u);
+    if (is_beyond_run(next.unit)) {
+        return next_run(next, at);
+    }
+    return next;
+}
+
+// A span of a segment, or of `rows` neighbouring ones: the work of an invocation, or of a workgroup (LANES > 1).
 struct Span {
     segment: u32,
+    rows: u32,
     index: u32,
     first: u32,
     units: u32,
 }
 
-// Invocations next to each other take neighbouring segments, workgroups the spans of one segment in turn.
+// Workgroups take the spans of one segment in turn.
 fn span_at(index: u32) -> Span {
-    var span: Span;
-    if (LANES > 1u) {
-        span.segment = index / p.spans;
-        span.index = index - span.segment * p.spans;
-    } else {
-        span.index = index / p.segments;
-        span.segment = index - span.index * p.segments;
-    }
-    span.first = span.index * p.span_units;
-    span.units = min(p.span_units, p.units - min(span.first, p.units));
-    return span;
+    let segment = index / p.spans;
+    return span_of(segment, 1u, index - segment * p.spans);
+}
+
+// Invocations next to each other take neighbouring segments, ROWS each; no rows beyond the last span.
+fn spans_at(index: u32) -> Span {
+    let blocks = (p.segments + ROWS - 1u) / ROWS;
+    let span = index / blocks;
+    let segment = (index - span * blocks) * ROWS;
+    let rows = select(0u, min(ROWS, p.segments - segment), span < p.spans);
+    return span_of(segment, rows, span);
+}
+
+fn span_of(segment: u32, rows: u32, index: u32) -> Span {
+    let first = index * p.span_units;
+    return Span(segment, rows, index, first, min(p.span_units, p.units - min(first, p.units)));
 }
 
 // Units that lane takes of `units` when LANES share them in turn.

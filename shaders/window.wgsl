@@ -5,10 +5,10 @@
 // count as 0. p.power is -beta. No barriers. Chosen when: the operation is local response normalization.
 
 fn invocation(index: u32) {
-    if (index >= p.segments * p.spans) {
+    let span = spans_at(index);
+    if (span.rows == 0u) {
         return;
     }
-    let span = span_at(index);
     let at = segment_at(span.segment);
     var c = cursor_at(at, span.first);
     for (var i = 0u; i < span.units; i++) {
@@ -32,7 +32,7 @@ fn respond(x: Unit, first: u32, count: u32) -> Unit {
             largest = max(largest, magnitude(load(first + i * p.step_x)));
         }
         exponent = exponent_of(largest);
-        sum = squares(first, count, scale_of(exponent));
+        sum = squares(first, count, scale_of(largest));
     }
     return narrow_real(response(vec4<f32>(x), vec4<f32>(sum), vec4<i32>(exponent)));
 }

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shader::{ENTRY_POINT, Header};
 use crate::traits::DeviceTraits;
-use crate::tuning::Tuning;
+use crate::tuning::{Tuning, TuningTable};
 
 /// A device and queue of the caller's, with what planning for them needs: their traits, the tuning table's row, and
 /// the pipelines made so far. Cheap to clone; clones share the pipelines.
@@ -81,6 +81,15 @@ impl Context {
     /// A context that plans by another tuning.
     pub fn with_tuning(&self, tuning: Tuning) -> Self {
         self.derived(self.0.traits, tuning)
+    }
+
+    /// A context that plans by a table that `wgnorm tune` measured on this adapter and driver.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`] if it was measured on another.
+    pub fn with_table(&self, table: &TuningTable) -> Result<Self> {
+        table.check(&self.0.info)?;
+        Ok(self.with_tuning(table.tuning))
     }
 
     /// A context that plans otherwise, on the same device with the same pipelines.

@@ -116,7 +116,7 @@ pub use spec::{
 };
 pub use statistics::{Moments, Record};
 pub use traits::DeviceTraits;
-pub use tuning::{MAX_TRIPS, Tuning, Variant};
+pub use tuning::{MAX_TRIPS, TABLE_VERSION, Tuning, TuningTable, Variant};
 pub use wgpu;
 
 /// The README's example, compiled and run with the documentation's.

@@ -34,6 +34,10 @@ macro_rules! modules {
 modules!(
     accumulate,
     apply,
+    apply_shared,
+    bias_loose,
+    bias_loose_pairs,
+    bias_loose_shared,
     bias_none,
     bias_scalar,
     bias_shared,
@@ -44,8 +48,11 @@ modules!(
     entry_subgroup,
     finish,
     given,
+    halves,
     lane,
     load,
+    loose_f32,
+    loose_pairs,
     moments,
     moments_skip,
     moments_write,
@@ -53,6 +60,7 @@ modules!(
     normalizer,
     normalizer_columns,
     normalizer_row,
+    output_none,
     output_x,
     output_y,
     params,
@@ -79,9 +87,15 @@ modules!(
     shared_load,
     short_rows,
     single,
+    storage_columns_pairs,
     storage_f32,
     storage_f32_pairs,
+    storage_loose,
+    store,
+    tail,
+    tail_none,
     traversal,
+    task,
     tree,
     unit_columns,
     unit_elementwise,
@@ -89,6 +103,9 @@ modules!(
     unit_mat4,
     unit_of_row,
     unit_vec4,
+    weight_loose,
+    weight_loose_pairs,
+    weight_loose_shared,
     weight_none,
     weight_scalar,
     weight_shared,
@@ -177,6 +194,9 @@ pub enum Unit {
     Vec4,
     /// Sixteen neighbouring elements of a segment.
     Mat4,
+    /// Sixteen neighbouring elements of a segment that begin at any element. Elements that are left at the end of a run
+    /// are moved one by one.
+    Loose,
     /// One element of each of four neighbouring segments.
     Columns,
 }
@@ -187,8 +207,13 @@ impl Unit {
         match self {
             Self::Scalar => 1,
             Self::Vec4 | Self::Columns => 4,
-            Self::Mat4 => 16,
+            Self::Mat4 | Self::Loose => 16,
         }
+    }
+
+    /// Elements that an index steps over: those of a unit, or one where units begin at any element.
+    pub fn index_width(self) -> u32 {
+        if self == Self::Loose { 1 } else { self.width() }
     }
 
     /// Neighbouring segments that a unit spans.
@@ -201,12 +226,12 @@ impl Unit {
         self.width() / self.segments()
     }
 
-    /// Units of a chunk: at most 256 elements, and fewer where few accumulators share them.
-    fn chunk(self) -> u32 {
+    /// Units of a chunk: at most 256 elements (and a tail), and fewer where few accumulators share them.
+    pub(crate) fn chunk(self) -> u32 {
         match self {
             Self::Scalar | Self::Columns => 128,
             Self::Vec4 => 64,
-            Self::Mat4 => 16,
+            Self::Mat4 | Self::Loose => 16,
         }
     }
 
@@ -215,7 +240,15 @@ impl Unit {
         match self {
             Self::Scalar | Self::Columns => 8,
             Self::Vec4 => 2,
-            Self::Mat4 => 1,
+            Self::Mat4 | Self::Loose => 1,
+        }
+    }
+
+    /// Units that a loop moves at once: several where one is little beside the loop itself.
+    fn unroll(self) -> u32 {
+        match self {
+            Self::Scalar | Self::Columns => 4,
+            Self::Vec4 | Self::Mat4 | Self::Loose => 1,
         }
     }
 
@@ -223,7 +256,7 @@ impl Unit {
         match self {
             Self::Scalar => &[Module::unit_f32, Module::unit_elementwise],
             Self::Vec4 => &[Module::unit_vec4, Module::unit_of_row, Module::unit_elementwise],
-            Self::Mat4 => &[Module::unit_mat4, Module::unit_of_row],
+            Self::Mat4 | Self::Loose => &[Module::unit_mat4, Module::unit_of_row],
             Self::Columns => &[Module::unit_columns, Module::unit_elementwise],
         }
     }
@@ -289,12 +322,28 @@ pub enum Slot {
     From,
     /// Where they go.
     To,
+    /// x once more, as pairs of elements.
+    XPairs,
+    /// Weight once more, as pairs of elements.
+    WeightPairs,
+    /// Bias once more, as pairs of elements.
+    BiasPairs,
 }
 
 impl Slot {
     /// The number of the binding in group 0; 0 is the uniform parameter block.
     pub fn binding(self) -> u32 {
         self as u32 + 1
+    }
+
+    /// The slot whose elements are bound once more as pairs; any other slot itself.
+    pub fn single(self) -> Self {
+        match self {
+            Self::XPairs => Self::X,
+            Self::WeightPairs => Self::Weight,
+            Self::BiasPairs => Self::Bias,
+            slot => slot,
+        }
     }
 
     fn bit(self) -> u16 {
@@ -314,6 +363,9 @@ impl Slot {
             Self::RunningVar => "running_var",
             Self::From => "from_words",
             Self::To => "to_words",
+            Self::XPairs => "x_pairs",
+            Self::WeightPairs => "weight_pairs",
+            Self::BiasPairs => "bias_pairs",
         }
     }
 }
@@ -394,9 +446,16 @@ pub struct Header {
     pub parameters: Parameters,
     /// Storage type of x and y; the choice of the storage module.
     pub dtype: DType,
-    /// Units of sixteen elements are moved as 64-bit integers.
+    /// Elements are moved two at a time, as 64-bit integers: units of sixteen and of columns, or, of loose units, those
+    /// of x.
     pub pairs: bool,
-    /// Weight and bias differ between the units of a segment.
+    /// Weight and bias of loose units are read two elements at a time.
+    pub weight_pairs: bool,
+    /// Loose units may begin at odd elements.
+    pub odd: bool,
+    /// Runs end with elements that fill no unit.
+    pub tail: bool,
+    /// Weight and bias differ between the units of a run.
     pub weight_varies: bool,
     /// Distance between the records of a unit's segments.
     pub record_step: u32,
@@ -440,6 +499,9 @@ impl Header {
             parameters: Parameters::Scalar,
             dtype: DType::F32,
             pairs: false,
+            weight_pairs: false,
+            odd: false,
+            tail: false,
             weight_varies: false,
             record_step: 1,
             records: false,
@@ -454,6 +516,8 @@ impl Header {
     pub fn bindings(&self) -> Vec<Binding> {
         let kernel = self.kernel;
         let in_place = kernel.writes_y() && self.output_in_x;
+        let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
+        let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Running);
         let used = [
             (Slot::X, kernel.reads_x(), in_place),
@@ -471,6 +535,9 @@ impl Header {
             (Slot::RunningVar, running, kernel == Kernel::Running),
             (Slot::From, kernel == Kernel::Copy, false),
             (Slot::To, kernel == Kernel::Copy, true),
+            (Slot::XPairs, pairs, false),
+            (Slot::WeightPairs, weight_pairs && self.weight, false),
+            (Slot::BiasPairs, weight_pairs && self.bias, false),
         ];
         used.into_iter()
             .filter(|(_, used, _)| *used)
@@ -526,7 +593,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 15] {
+    fn constants(&self) -> [(&'static str, u32); 17] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -541,6 +608,8 @@ impl Header {
                 },
             ),
             ("TREE_SIZE", self.tree_size()),
+            ("UNIT_STEP", self.unit.width() / self.unit.index_width()),
+            ("UNROLL", self.unit.unroll()),
             ("WEIGHT_STEP", self.weight_step),
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
@@ -554,7 +623,7 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 14] {
+    fn switches(&self) -> [(&'static str, bool); 17] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
@@ -562,12 +631,15 @@ impl Header {
             ("HOLD", self.hold),
             ("UNIT_STEPS", self.unit_steps),
             ("SHIFTED", self.shifted),
-            ("PAIRS", self.pairs),
+            ("PAIRS", self.pairs || self.unit == Unit::Loose),
+            ("ODD", self.odd),
+            ("TAIL", self.tail),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_rule == EpsRule::OnDeviation),
             ("ZERO_IS_ONE", self.eps_rule == EpsRule::ZeroIsOne),
             ("ZERO_IS_ZERO", self.eps_rule == EpsRule::ZeroIsZero),
             ("OWN_Y", self.own_y),
+            ("ANY_POWER", self.power == Power::Any),
             ("MAXIMUM", self.power == Power::Maximum),
             ("WEIGHT_VARIES", self.weight_varies),
         ]
@@ -577,6 +649,7 @@ impl Header {
         match slot {
             Slot::X | Slot::Y => "Stored",
             Slot::Weight | Slot::Bias => match self.parameters {
+                _ if self.unit == Unit::Loose => "f32",
                 Parameters::Scalar => "f32",
                 Parameters::Unit => "Stored",
                 Parameters::Shared => "Part",
@@ -585,6 +658,7 @@ impl Header {
             Slot::Records => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To => "u32",
+            Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
         }
     }
 
@@ -627,13 +701,20 @@ impl Header {
             pick(columns, settle_columns, settle_row),
             pick(columns, normalizer_columns, normalizer_row),
         ];
+        let loose = self.unit == Unit::Loose;
         let (weight_from, bias_from) = match self.parameters {
             Parameters::Scalar => (weight_scalar, bias_scalar),
+            Parameters::Unit if loose => (weight_loose, bias_loose),
             Parameters::Unit => (weight_unit, bias_unit),
+            Parameters::Shared if self.weight_pairs => (weight_loose_pairs, bias_loose_pairs),
+            Parameters::Shared if loose => (weight_loose_shared, bias_loose_shared),
             Parameters::Shared => (weight_shared, bias_shared),
         };
         let application = [
-            pick(self.output_in_x, output_x, output_y),
+            match self.kernel.writes_y() {
+                true => pick(self.output_in_x, output_x, output_y),
+                false => output_none,
+            },
             if self.weight { weight_from } else { weight_none },
             if self.bias { bias_from } else { bias_none },
         ];
@@ -649,10 +730,18 @@ impl Header {
             modules.push(raise);
         }
         if self.kernel.reads_x() {
-            let storage = match self.dtype {
-                DType::F32 => pick(self.pairs, storage_f32_pairs, storage_f32),
-            };
-            modules.extend([load, traversal, storage]);
+            modules.extend([traversal, task]);
+            match (self.dtype, self.unit) {
+                (DType::F32, Unit::Loose) => modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]),
+                (DType::F32, Unit::Columns) => {
+                    modules.extend([load, store, pick(self.pairs, storage_columns_pairs, storage_f32)]);
+                }
+                (DType::F32, _) => modules.extend([load, store, pick(self.pairs, storage_f32_pairs, storage_f32)]),
+            }
+            if self.pairs || self.weight_pairs {
+                modules.push(halves);
+            }
+            modules.push(pick(self.tail, tail, tail_none));
         }
         match self.kernel {
             Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
@@ -690,6 +779,7 @@ impl Header {
             Kernel::Partial => {
                 modules.extend(statistics);
                 modules.extend(settling);
+                modules.extend(application);
                 modules.extend([accumulate, tree, partial]);
             }
             Kernel::Finish => {
@@ -700,7 +790,11 @@ impl Header {
                 modules.extend(application);
                 modules.push(settling[1]);
                 modules.push(pick(columns, recorded_columns, recorded_row));
-                modules.extend([normalize, apply]);
+                modules.push(normalize);
+                modules.extend(match self.parameters {
+                    Parameters::Shared => &[apply_shared, shared_load][..],
+                    _ => &[apply],
+                });
             }
             Kernel::Given => modules.extend([entry, given]),
             Kernel::Running => modules.extend([entry, moments, running]),
@@ -754,6 +848,7 @@ pub struct Params {
     pub spans: u32,
     pub span_units: u32,
     pub first_span: u32,
+    pub tail: u32,
     pub parts: u32,
     pub parts_group: u32,
     pub parts_stride: u32,
@@ -774,5 +869,4 @@ pub struct Params {
     pub first_channel: u32,
     pub channels: u32,
     pub zero: u32,
-    pub padding: u32,
 }

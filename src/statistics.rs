@@ -60,7 +60,8 @@ impl Record {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
 pub struct Moments {
-    /// The scaled mean, rounded to f32.
+    /// The scaled mean, rounded to f32. For p-norms of other p than 1, 2 and infinity, what the values were divided by
+    /// besides the power of two.
     pub m: f32,
     /// What the rounding left.
     pub e: f32,

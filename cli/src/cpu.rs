@@ -13,6 +13,24 @@ pub struct Output {
 }
 
 impl Output {
+    /// Outputs as `operation` has them, filled with `poison`.
+    pub fn poisoned(operation: &Operation, case: &Case, poison: f32) -> Self {
+        let record = Record {
+            m: poison,
+            e: poison,
+            r: poison,
+            scale: poison,
+        };
+        Self {
+            y: vec![poison; case.x.len()],
+            records: match operation.statistics {
+                true => vec![record; segments(operation)],
+                false => Vec::new(),
+            },
+            running: case.running.clone(),
+        }
+    }
+
     /// The outputs in the form that `verify::judge` takes.
     pub fn outcome(self, variant: Option<Variant>, dispatches: usize, bits_stable: bool) -> Outcome {
         let (running_mean, running_var) = self.running.unzip();
@@ -45,20 +63,13 @@ pub fn dispatches(case: &Case) -> usize {
 
 /// Runs `operation` on the case's tensors, with every output filled with `poison` first.
 pub fn run(operation: &Operation, case: &Case, poison: f32) -> Result<Output, wgnorm::Error> {
-    let mut output = Output {
-        y: vec![poison; case.x.len()],
-        records: Vec::new(),
-        running: case.running.clone(),
-    };
-    if operation.statistics {
-        let record = Record {
-            m: poison,
-            e: poison,
-            r: poison,
-            scale: poison,
-        };
-        output.records = vec![record; segments(operation)];
-    }
+    let mut output = Output::poisoned(operation, case, poison);
+    run_into(operation, case, &mut output)?;
+    Ok(output)
+}
+
+/// Runs `operation` on the case's tensors into outputs that are there already, so that a timing repeats the work alone.
+pub fn run_into(operation: &Operation, case: &Case, output: &mut Output) -> Result<(), wgnorm::Error> {
     let takes_running = operation.source == Source::Running || operation.running.is_some();
     let (running_mean, running_var) = match &mut output.running {
         Some((mean, var)) if takes_running => (Some(mean.as_mut_slice()), Some(var.as_mut_slice())),
@@ -75,7 +86,7 @@ pub fn run(operation: &Operation, case: &Case, poison: f32) -> Result<Output, wg
     if case.x.is_empty() {
         output.records.clear();
     }
-    Ok(output)
+    Ok(())
 }
 
 /// Runs a case twice over different poisons, as `verify::run` does on a GPU.

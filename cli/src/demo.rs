@@ -8,7 +8,6 @@ use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
 use crate::report::{self, Report};
 use crate::verify::{Choice, progress, run_case};
-use crate::workload;
 
 const RUNS: usize = 5;
 
@@ -29,7 +28,7 @@ pub fn run(device: &DeviceArgs) -> Result<()> {
 
     if let Device::Gpu(context) = &device {
         say!("\nSpeed, each row verified first:");
-        let rows = bench::measure_all(context, workload::demonstration(), RUNS)?;
+        let rows = bench::demonstrate(context, RUNS)?;
         say!("{}", bench::table(&rows));
         say!("{}", bench::TABLE_CAPTION);
     }

@@ -1,10 +1,13 @@
 //! Where to compute: the `--backend` and `--device` flags, and what stands behind them.
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
 use wgnorm::verify::{self, Arrangement, Case, Outcome};
-use wgnorm::{AdapterOptions, Context, Variant, wgpu};
+use wgnorm::{AdapterOptions, Context, TuningTable, Variant, wgpu};
 
 use crate::cpu;
 use crate::failure::{Failure, Result};
@@ -28,6 +31,10 @@ pub struct DeviceArgs {
         help_heading = HELP_HEADING
     )]
     device: String,
+
+    /// A tuning table that `tune` measured on this adapter, instead of the built-in thresholds.
+    #[arg(long, global = true, env = "WGNORM_TUNING", value_name = "FILE", help_heading = HELP_HEADING)]
+    tuning: Option<PathBuf>,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,9 +87,11 @@ impl DeviceArgs {
             None => "; `scripts/with-adapter COMMAND` installs a software driver, `--device cpu` needs none",
         };
         let context = self.backend.search(request);
-        Ok(Device::Gpu(
-            context.map_err(|error| Failure::Adapter(format!("{error}{hint}")))?,
-        ))
+        let context = context.map_err(|error| Failure::Adapter(format!("{error}{hint}")))?;
+        Ok(Device::Gpu(match &self.tuning {
+            Some(path) => tuned(&context, path)?,
+            None => context,
+        }))
     }
 
     pub fn is_cpu(&self) -> bool {
@@ -155,6 +164,14 @@ impl Device {
             (Self::Gpu(_), None) => "none",
         }
     }
+}
+
+/// The context with the thresholds of a table, or why it is refused.
+fn tuned(context: &Context, path: &Path) -> Result<Context> {
+    let refused = |error: &dyn Display| Failure::Input(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
+    let table: TuningTable = text.parse().map_err(|error: wgnorm::Error| refused(&error))?;
+    context.with_table(&table).map_err(|error| refused(&error))
 }
 
 pub fn describe_driver(info: &wgpu::AdapterInfo) -> String {

@@ -3,24 +3,24 @@
 mod bench;
 mod conformance;
 mod console;
-mod copy;
 mod cpu;
 mod demo;
 mod device;
 mod failure;
 mod files;
 mod info;
+mod machine;
 mod manifest;
 mod norm;
 mod operation;
 mod outputs;
 mod plan;
+mod probes;
 mod report;
 mod resident;
-mod timing;
+mod tune;
 mod ulp;
 mod verify;
-mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,6 +60,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Shows what would run for an operation and a shape.
     Plan(plan::PlanArgs),
+    /// Measures kernel thresholds on this adapter and writes a tuning table.
+    Tune(tune::TuneArgs),
     /// Lists adapters, their features and limits, and what the planner makes of them.
     Info,
 }
@@ -88,6 +90,7 @@ fn run(cli: &Cli) -> Result<()> {
         Some(Command::Verify(args)) => verify::run(args, &cli.device, json),
         Some(Command::Bench(args)) => bench::run(args, &cli.device, json),
         Some(Command::Plan(args)) => plan::run(args, &cli.device, json),
+        Some(Command::Tune(args)) => tune::run(args, &cli.device, json),
         Some(Command::Info) => info::run(&cli.device, json),
         None if json.is_some() => Err(Failure::input("--json needs a command")),
         None => demo::run(&cli.device),

@@ -13,12 +13,30 @@ pub struct Resident {
     context: Context,
     plan: Plan,
     bound: Bound,
+    tensors: Tensors,
+}
+
+struct Tensors {
     x: wgpu::Buffer,
     y: wgpu::Buffer,
     weight: Option<wgpu::Buffer>,
     bias: Option<wgpu::Buffer>,
     running: Option<(wgpu::Buffer, wgpu::Buffer)>,
     statistics: Option<wgpu::Buffer>,
+    workspace: Option<wgpu::Buffer>,
+}
+
+impl Tensors {
+    fn args(&self) -> Forward<'_> {
+        let mut args = Forward::new(&self.x, &self.y);
+        args.weight = self.weight.as_ref().map(Into::into);
+        args.bias = self.bias.as_ref().map(Into::into);
+        args.statistics = self.statistics.as_ref().map(Into::into);
+        args.running_mean = self.running.as_ref().map(|(mean, _)| mean.into());
+        args.running_var = self.running.as_ref().map(|(_, var)| var.into());
+        args.workspace = self.workspace.as_ref().map(Into::into);
+        args
+    }
 }
 
 impl Resident {
@@ -48,27 +66,28 @@ impl Resident {
             0 => None,
             bytes => Some(context.create_workspace(bytes)),
         };
-        let mut args = Forward::new(&x, &y);
-        args.weight = weight.as_ref().map(Into::into);
-        args.bias = bias.as_ref().map(Into::into);
-        args.statistics = statistics.as_ref().map(Into::into);
-        args.running_mean = running.as_ref().map(|(mean, _)| mean.into());
-        args.running_var = running.as_ref().map(|(_, var)| var.into());
-        args.workspace = workspace.as_ref().map(Into::into);
-        let bound = plan.bind(&args)?;
-        let resident = Self {
-            context: context.clone(),
-            plan,
-            bound,
+        let tensors = Tensors {
             x,
             y,
             weight,
             bias,
             running,
             statistics,
+            workspace,
+        };
+        let resident = Self {
+            context: context.clone(),
+            bound: plan.bind(&tensors.args())?,
+            plan,
+            tensors,
         };
         resident.upload(case);
         Ok(resident)
+    }
+
+    /// Binds the same tensors again.
+    pub fn bind(&self) -> Result<Bound> {
+        Ok(self.plan.bind(&self.tensors.args())?)
     }
 
     pub fn plan(&self) -> &Plan {
@@ -85,13 +104,13 @@ impl Resident {
         let write = |buffer: &wgpu::Buffer, values: &[f32]| {
             queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         };
-        write(&self.x, &case.x);
-        for (buffer, values) in [(&self.weight, &case.weight), (&self.bias, &case.bias)] {
+        write(&self.tensors.x, &case.x);
+        for (buffer, values) in [(&self.tensors.weight, &case.weight), (&self.tensors.bias, &case.bias)] {
             if let (Some(buffer), Some(values)) = (buffer, values) {
                 write(buffer, values);
             }
         }
-        if let (Some((mean, var)), Some((mean_values, var_values))) = (&self.running, &case.running) {
+        if let (Some((mean, var)), Some((mean_values, var_values))) = (&self.tensors.running, &case.running) {
             write(mean, mean_values);
             write(var, var_values);
         }
@@ -106,11 +125,11 @@ impl Resident {
 
     /// Reads every output.
     pub fn read(&self, case: &Case) -> Result<Output> {
-        let records = match &self.statistics {
+        let records = match &self.tensors.statistics {
             Some(buffer) if !case.x.is_empty() => self.download(buffer, self.plan.segments())?,
             _ => Vec::new(),
         };
-        let running = match (&self.running, &case.running) {
+        let running = match (&self.tensors.running, &case.running) {
             (Some((mean, var)), Some((values, _))) => {
                 Some((self.download(mean, values.len())?, self.download(var, values.len())?))
             }
@@ -124,7 +143,7 @@ impl Resident {
     }
 
     pub fn read_y(&self, case: &Case) -> Result<Vec<f32>> {
-        self.download(&self.y, case.x.len())
+        self.download(&self.tensors.y, case.x.len())
     }
 
     fn download<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, elements: usize) -> Result<Vec<T>> {

@@ -5,9 +5,8 @@ mod common;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use common::{assert_code, le_f32, npy, path, read_npy, stderr, write};
+use common::{assert_code, le_f32, npy, on_adapter, path, read_npy, write};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
@@ -56,24 +55,13 @@ const CASES: [(&str, &str, &str); 13] = [
 /// Runs `norm` on the default adapter, or on the one that `WGNORM_ADAPTER` names.
 #[track_caller]
 fn norm(input: &str, output: &str, flags: &str) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgnorm"));
-    command.args(["norm", input, "-o", output]);
-    for flag in flags.split(' ') {
-        match flag.strip_prefix('@') {
-            Some(tensor) => command.arg(format!("{GOLDEN}:{tensor}")),
-            None => command.arg(flag),
-        };
-    }
-    if let Ok(name) = std::env::var("WGNORM_ADAPTER") {
-        command.args(["--device", &name]);
-    }
-    let run = command.output().expect("the program starts");
-    assert_ne!(
-        run.status.code(),
-        Some(3),
-        "no adapter: run the tests through scripts/with-adapter, which installs a software Vulkan driver ({})",
-        stderr(&run)
-    );
+    let mut args = vec!["norm".to_owned(), input.to_owned(), "-o".to_owned(), output.to_owned()];
+    args.extend(flags.split(' ').map(|flag| match flag.strip_prefix('@') {
+        Some(tensor) => format!("{GOLDEN}:{tensor}"),
+        None => flag.to_owned(),
+    }));
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let run = on_adapter(&args);
     assert_code(&run, 0);
 }
 

@@ -8,20 +8,6 @@ use crate::geometry::{Axis, Geometry};
 use crate::spec::{Operation, Stage, Statistic};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 
-/// Loop iterations of an invocation that takes `units` units alone: statistics, at worst three passes more over
-/// every chunk, and the application.
-fn lane_trips(units: u32) -> u64 {
-    5 * u64::from(units) + u64::from(units) / 4 + 64
-}
-
-/// True if one invocation may walk over this many units.
-pub(super) fn bounded(units: u32) -> bool {
-    lane_trips(units) <= MAX_TRIPS
-}
-
-/// The most units of a span that one invocation walks over.
-pub(super) const LANE_UNITS: u32 = 11_000;
-
 /// Invocations of the kernels that take one segment or channel each.
 pub(super) const SMALL_WORKGROUP: u32 = 64;
 
@@ -116,17 +102,17 @@ impl Choice<'_> {
             };
         }
         let whole = self.operation.stage == Stage::Whole && self.pieces == 1;
-        let rows = |fits: &dyn Fn(u32) -> bool| whole && walk(Traversal::Rows).is_some_and(|layout| fits(layout.units));
+        let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes), lanes) <= MAX_TRIPS;
+        let fits =
+            |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));
+        let resident =
+            |lanes: &dyn Fn(u32) -> Option<u32>| fits(Traversal::SharedRows, &|layout| lanes(layout.units).is_some());
         match variant {
-            Variant::Lane => rows(&bounded),
-            Variant::Subgroup => rows(&|units| subgroup_lanes(units, traits, tuning).is_some()),
-            Variant::Workgroup => rows(&|units| workgroup_lanes(units, traits, tuning).is_some()),
+            Variant::Lane => fits(Traversal::Rows, &|layout| bounded(layout, 1)),
+            Variant::Subgroup => resident(&|units| subgroup_lanes(units, traits, tuning)),
+            Variant::Workgroup => resident(&|units| workgroup_lanes(units, traits, tuning)),
             Variant::Split => true,
-            Variant::Column => {
-                whole
-                    && walk(Traversal::Columns)
-                        .is_some_and(|layout| bounded(layout.units.div_ceil(tuning.column_lanes)))
-            }
+            Variant::Column => fits(Traversal::Columns, &|layout| bounded(layout, tuning.column_lanes)),
             Variant::ColumnSplit => {
                 // The parts of one span of every piece have to fit a binding.
                 let parts = u64::from(geometries.statistics.segments) * u64::from(geometries.statistics.run());
@@ -179,7 +165,9 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some());
     let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;
     match (across, traits.software) {
-        (true, true) if fills => vec![Variant::Column, Variant::ColumnSplit, Variant::Lane],
+        (true, true) if geometry.length <= tuning.column_elements => {
+            vec![Variant::Column, Variant::ColumnSplit, Variant::Lane]
+        }
         (true, false) if segments >= tuning.lane_segments / tuning.column_lanes => {
             vec![Variant::Column, Variant::ColumnSplit]
         }

@@ -2,12 +2,15 @@
 
 use crate::geometry::{Digit, Geometry};
 use crate::shader::{Header, ParamDigit, Parameters, Params, Unit};
+use crate::tuning::MAX_TRIPS;
 
 /// Along which direction neighbouring elements of a unit lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traversal {
-    /// Along a segment.
+    /// Along a segment, by one invocation.
     Rows,
+    /// Along a segment, by invocations that take its units in turn: all of it has to be whole units.
+    SharedRows,
     /// Across neighbouring segments.
     Columns,
 }
@@ -34,6 +37,9 @@ pub struct Layout {
     /// Units of a segment.
     pub units: u32,
     run_units: u32,
+    /// Elements after the units of every run.
+    tail: u32,
+    odd: bool,
     step_x: u32,
     step_y: u32,
     step_weight: u32,
@@ -61,7 +67,8 @@ impl Layout {
             return None;
         }
         let units: &[Unit] = match traversal {
-            Traversal::Rows => &[Unit::Mat4, Unit::Vec4],
+            Traversal::Rows => &[Unit::Mat4, Unit::Loose, Unit::Vec4],
+            Traversal::SharedRows => &[Unit::Mat4, Unit::Vec4],
             Traversal::Columns => &[Unit::Columns],
         };
         let unit = units
@@ -85,13 +92,14 @@ impl Layout {
         let run = geometry.reduced.last().copied().unwrap_or(none);
         let across = inner_digit(geometry, traversal).copied().unwrap_or(none);
         let weight_in_unit = weighted && across.weight != 0;
-        let weight_scale = if weight_in_unit { width } else { 1 };
+        let index_width = unit.index_width();
+        let weight_scale = if weight_in_unit { index_width } else { 1 };
         // The digit along the unit steps by one unit, all others by whole numbers of them.
         let in_units = |stride: u32, width: u32| (stride / width).max(u32::from(stride == 1));
         let scale = |digit: &Digit, extent: u32, record: u32| ParamDigit {
             extent,
-            x: in_units(digit.x, width),
-            y: in_units(digit.y, width),
+            x: in_units(digit.x, index_width),
+            y: in_units(digit.y, index_width),
             weight: if weighted {
                 in_units(digit.weight, weight_scale)
             } else {
@@ -109,6 +117,7 @@ impl Layout {
         let mut groups = geometry.segments;
         let mut units = geometry.length;
         let mut run_units = run.extent;
+        let mut tail = 0;
         if traversal == Traversal::Columns {
             if let (Some(digit), true) = (kept.first_mut(), width > 1) {
                 digit.extent /= width;
@@ -116,25 +125,34 @@ impl Layout {
                 groups /= width;
             }
         } else {
+            tail = run_units % width;
             run_units /= width;
-            units /= width;
+            units = units / run.extent.max(1) * run_units;
         }
         let outer = &geometry.reduced[..geometry.reduced.len().saturating_sub(1)];
-        let step = scale(&run, run.extent, 0);
+        let mut step = scale(&run, run.extent, 0);
+        if unit == Unit::Loose {
+            // Indices count elements.
+            (step.x, step.y, step.weight) = (step.x * width, step.y * width, step.weight * width);
+        }
         let reduced: Vec<_> = outer.iter().rev().map(|d| scale(d, d.extent, 0)).collect();
         let differs = |digit: &ParamDigit| digit.x != digit.y;
         let own_y = differs(&step) || kept.iter().chain(&reduced).any(differs);
+        let odd = |n: u32| !n.is_multiple_of(2);
+        let odd_starts = odd(offsets.x) || kept.iter().chain(&reduced).any(|digit| odd(digit.x));
         Self {
             unit,
             groups,
             units,
             run_units,
+            tail,
+            odd: unit == Unit::Loose && odd_starts,
             step_x: step.x,
             step_y: step.y,
             own_y,
             step_weight: step.weight,
             weight_in_unit,
-            weight_varies: step.weight != 0 || reduced.iter().any(|d| d.weight != 0),
+            weight_varies: step.weight != 0,
             record_step: if unit == Unit::Columns { across.record } else { 1 },
             kept,
             reduced,
@@ -152,12 +170,45 @@ impl Layout {
         self.weight_in_unit
     }
 
+    /// Loop iterations, at worst, of an invocation that takes `units` units, one of every `lanes`: over the units and the elements
+    /// after their runs for the statistics, three times more over every chunk, and once for the application.
+    pub fn trips(&self, units: u32, lanes: u32) -> u64 {
+        let units = u64::from(units);
+        // Runs end chunks, and each begins in one.
+        let runs = match self.follows_runs() {
+            true => units.min(units * u64::from(lanes) / u64::from(self.run_units) + 2),
+            false => 1,
+        };
+        5 * units + 5 * (u64::from(self.tail) + 5) * runs + 30 * (units / u64::from(self.unit.chunk()) + 1) + 64
+    }
+
+    /// The most units that an invocation may take, one of every `lanes`.
+    pub fn most_units(&self, lanes: u32) -> u32 {
+        // Trips grow in steps: the bound is found between none and as many as iterations.
+        let (mut most, mut beyond) = (1, MAX_TRIPS as u32);
+        while beyond - most > 1 {
+            let middle = most.midpoint(beyond);
+            match self.trips(middle, lanes) <= MAX_TRIPS {
+                true => most = middle,
+                false => beyond = middle,
+            }
+        }
+        most
+    }
+
+    /// True if the walk follows runs: several, or one with elements after it.
+    fn follows_runs(&self) -> bool {
+        !self.reduced.is_empty() || self.tail > 0
+    }
+
     /// Sets what of a header follows from the layout.
     pub fn header(&self, header: &mut Header) {
         header.unit = self.unit;
         header.kept = self.kept.len() as u32;
         header.reduced = self.reduced.len() as u32;
-        header.runs = !self.reduced.is_empty();
+        header.runs = self.follows_runs();
+        header.tail = self.tail > 0;
+        header.odd = self.odd;
         header.own_y = self.own_y;
         header.parameters = if self.weight_in_unit {
             Parameters::Unit
@@ -173,8 +224,9 @@ impl Layout {
         for (to, from) in params.digits.iter_mut().zip(self.kept.iter().chain(&self.reduced)) {
             *to = *from;
         }
-        let width = self.unit.width();
+        let width = self.unit.index_width();
         let weight_width = if self.weight_in_unit { width } else { 1 };
+        params.tail = self.tail;
         params.segments = self.groups;
         params.units = self.units;
         params.run_units = self.run_units;
@@ -192,7 +244,7 @@ impl Layout {
 /// The digit that neighbouring elements of a unit belong to.
 fn inner_digit(geometry: &Geometry, traversal: Traversal) -> Option<&Digit> {
     match traversal {
-        Traversal::Rows => geometry.reduced.last(),
+        Traversal::Rows | Traversal::SharedRows => geometry.reduced.last(),
         Traversal::Columns => geometry.kept.last(),
     }
 }
@@ -224,8 +276,12 @@ fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, o
     let Some(across) = inner_digit(geometry, traversal) else {
         return false;
     };
-    let contiguous = across.x == 1 && across.y == 1 && across.extent.is_multiple_of(width);
-    let rows = traversal == Traversal::Rows;
+    let neighbours = across.x == 1 && across.y == 1;
+    if unit == Unit::Loose {
+        return neighbours && geometry.inner_reduced && across.extent >= width && (!weighted || across.weight <= 1);
+    }
+    let contiguous = neighbours && across.extent.is_multiple_of(width);
+    let rows = traversal != Traversal::Columns;
     let others = || {
         let kept = &geometry.kept[..geometry.kept.len() - usize::from(!rows)];
         let reduced = &geometry.reduced[..geometry.reduced.len() - usize::from(rows)];

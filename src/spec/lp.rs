@@ -67,7 +67,10 @@ impl LpNorm {
         }
     }
 
-    /// The power: above 0, or infinite.
+    /// The largest finite power, 2^20. Exponents of larger ones are beyond what the kernels count in.
+    pub const LARGEST_FINITE_P: f32 = 1048576.0;
+
+    /// The power: above 0 and up to [`LARGEST_FINITE_P`](Self::LARGEST_FINITE_P), or infinite.
     pub fn p(mut self, p: f32) -> Self {
         self.p = p;
         self
@@ -82,8 +85,15 @@ impl LpNorm {
 
 impl Normalization for LpNorm {
     fn operation(&self) -> Result<Operation> {
-        if self.p.is_nan() || self.p <= 0.0 {
-            bail!(Parameter, "p", "is {}, a number above 0 or infinity is needed", self.p);
+        let finite = self.p > 0.0 && self.p <= Self::LARGEST_FINITE_P;
+        if !finite && self.p != f32::INFINITY {
+            bail!(
+                Parameter,
+                "p",
+                "is {}, a number above 0 and up to {}, or infinity, is needed",
+                self.p,
+                Self::LARGEST_FINITE_P
+            );
         }
         let (eps_rule, default_eps) = match self.zero.unwrap_or(self.common.preset.zero_norm()) {
             ZeroNorm::AtLeastEps => (EpsRule::AtLeast, 1e-12),

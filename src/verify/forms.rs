@@ -282,7 +282,7 @@ pub(super) fn ordinary() -> Vec<Form> {
         local_response(&[3, 5, 5, 12], LAST, 5).preset(Preset::Onnx),
         local_response(&[2, 8, 5], FIRST, 9),
     ]);
-    for p in [0.25, 0.5, 1.0, 1.2, 1.5, 2.0, 3.0, 20.0, f32::INFINITY] {
+    for p in [0.25, 0.5, 1.0, 1.2, 1.5, 2.0, 3.0, 20.0, 1000.0, f32::INFINITY] {
         for (shape, axes) in [
             (vec![5, 1000], [1]),
             (vec![5, 1024], [1]),

@@ -36,8 +36,9 @@ pub struct Tolerances {
 /// | rstd | relatively K u |
 /// | running | K u (\|old\| + \|new\|), for the mean also rate K u std; exact where not updated |
 ///
-/// For other powers than 1, 2 and infinity the p-norm takes 12 roundings for the powers of its terms and log2 n for
-/// their sum, both divided by p when the root is taken, and 4 for the root; the local response norm takes as many
+/// For other powers than 1, 2 and infinity the p-norm takes 12 roundings for the powers of its terms, and for their sum
+/// log2 n and 32 (of a chunk, all of which may go one way where terms are equal), both divided by p when the root is
+/// taken, and 4 for the root; the local response norm takes as many
 /// for its sum as there are levels in the window, times beta, and 4 more for the power. Both are relative to y.
 ///
 /// None has a factor |mean| / std. Where a difference may be subnormal, it may have been flushed to 0 before it
@@ -90,7 +91,7 @@ fn roundings(case: &Case, length: usize) -> f64 {
     match case.norm {
         Norm::Lp { p, .. } if ![1.0, 2.0, f32::INFINITY].contains(&p) => {
             let p = f64::from(p);
-            12.0 + (levels + 12.0) / p + 4.0
+            12.0 + (levels + 12.0 + 32.0) / p + 4.0
         }
         Norm::LocalResponse { size, beta, .. } => 16.0 + f64::from(beta).abs() * (4.0 + (size as f64).log2()),
         _ => 12.0 + levels,

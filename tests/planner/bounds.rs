@@ -52,13 +52,20 @@ fn check_limits(scenario: &Scenario, step: &Step) {
 pub fn trips(step: &Step) -> u64 {
     let (header, p) = (&step.header, &step.params);
     let share = |units: u32| u64::from(units.div_ceil(header.lanes));
-    // Shorter chunks than those of any unit.
-    let accumulated = |units: u64| 4 * units + 5 * units.div_ceil(16) + 16;
+    // One reading: every unit, every run with its tail and the ends of three loops, every chunk likewise. No unit has
+    // shorter chunks.
+    let runs = |units: u64| match header.runs {
+        true => units.min(units * u64::from(header.lanes) / u64::from(p.run_units) + 2),
+        false => 1,
+    };
+    let walked = |units: u64| units + runs(units) * u64::from(p.tail + 4);
+    let chunks = |units: u64| units.div_ceil(16);
+    let accumulated = |units: u64| 4 * (walked(units) + 4 * chunks(units)) + 6 * chunks(units) + 16;
     match header.kernel {
-        Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + share(p.units),
+        Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + walked(share(p.units)),
         Kernel::ShortRows | Kernel::Resident => u64::from(header.rows) * (8 * u64::from(header.units) + 16),
-        Kernel::Partial => accumulated(share(p.span_units)),
-        Kernel::Apply => share(p.span_units),
+        Kernel::Partial => u64::from(header.rows) * (accumulated(share(p.span_units)) + 1),
+        Kernel::Apply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
         Kernel::Finish => share(p.parts),
         Kernel::Running => u64::from(p.instances),
         // Every neighbour three times: a sum, and where that is extreme, the largest and another sum.
@@ -90,7 +97,7 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
             let (_, mut view) = views.aligned(role);
             // Where x and y are bound together, so they are for the statistics before.
             let together = header.output_in_x || header.kernel == Kernel::Partial;
-            if binding.slot == Slot::X && together && views.get(Role::Y).is_some_and(|y| y.buffer == *buffer) {
+            if binding.slot.single() == Slot::X && together && views.get(Role::Y).is_some_and(|y| y.buffer == *buffer) {
                 let (_, other) = views.aligned(Role::Y);
                 view = view.start.min(other.start)..view.end.max(other.end);
             }
@@ -98,6 +105,18 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
                 view.start <= bytes.start && bytes.end <= view.end,
                 "{operand:?} of {header:?} is not in {view:?}"
             );
+        }
+    }
+    // What is bound twice, to be read in pairs, is the same.
+    for (pairs, single) in [
+        (Slot::XPairs, Slot::X),
+        (Slot::WeightPairs, Slot::Weight),
+        (Slot::BiasPairs, Slot::Bias),
+    ] {
+        let of = |slot| step.bindings.iter().find(|(binding, _)| binding.slot == slot);
+        if let Some((binding, operand)) = of(pairs) {
+            assert!(!binding.read_write);
+            assert_eq!(Some(operand), of(single).map(|(_, operand)| operand));
         }
     }
     for (i, (binding, _, (buffer, bytes))) in places.iter().enumerate() {
@@ -164,7 +183,8 @@ fn check_indices(step: &Step) {
     if !step.bindings.iter().any(|(binding, _)| binding.slot == Slot::X) {
         return;
     }
-    let width = u64::from(header.unit.width());
+    let reach = u64::from(header.unit.width() + p.tail);
+    let index_width = u64::from(header.unit.index_width());
     let (kept, reduced) = (header.kept as usize, header.reduced as usize);
     let (digits, run) = (&p.digits[..kept + reduced], u64::from(p.run_units - 1));
     let farthest = |first: u32, step: u32, stride: &dyn Fn(usize) -> u32| {
@@ -180,41 +200,46 @@ fn check_indices(step: &Step) {
     assert_eq!(segments, u64::from(p.segments), "{step:?}");
     assert!(u64::from(p.segments) * u64::from(p.spans) < 1 << 32, "{step:?}");
 
-    let check = |slot: Slot, farthest: u64, bytes: u64| {
+    let check = |slot: Slot, farthest: u64, index: u64, reach: u64| {
         let Some((_, operand)) = step.bindings.iter().find(|(binding, _)| binding.slot == slot) else {
             return;
         };
         let (Operand::Caller { size, .. } | Operand::Workspace { size, .. }) = *operand;
         assert!(
-            farthest < 1 << 32 && (farthest + 1) * bytes <= size,
+            farthest < 1 << 32 && (farthest * index + reach) * 4 <= size,
             "{farthest} of {slot:?} in {step:?}"
         );
     };
     let x = farthest(p.x_offset, p.step_x, &|i| digits[i].x);
-    check(Slot::X, x, 4 * width);
+    check(Slot::X, x, index_width, reach);
     let shift = u64::from(p.y_offset.wrapping_sub(p.x_offset));
     let y = match header.own_y {
         true => farthest(p.y_offset, p.step_y, &|i| digits[i].y),
         false => (x + shift) % (1 << 32),
     };
-    check(if header.output_in_x { Slot::X } else { Slot::Y }, y, 4 * width);
-    let weight_width = if header.parameters == Parameters::Scalar {
-        1
-    } else {
-        width
+    check(
+        if header.output_in_x { Slot::X } else { Slot::Y },
+        y,
+        index_width,
+        reach,
+    );
+    let (index, weights) = match header.parameters {
+        Parameters::Scalar => (1, 1),
+        _ => (index_width, reach),
     };
     let weight = farthest(p.weight_offset, p.step_weight, &|i| digits[i].weight);
-    check(Slot::Weight, weight, 4 * weight_width);
+    check(Slot::Weight, weight, index, weights);
     check(
         Slot::Bias,
         (weight + u64::from(p.bias_shift)) % (1 << 32),
-        4 * weight_width,
+        index,
+        weights,
     );
     // The records of a unit's segments.
     let across = u64::from(header.record_step * (header.unit.segments() - 1));
     let record = farthest(p.record_offset, 0, &|i| digits[i].record) + across;
     let part = u64::from(p.first_span + p.spans - 1) * u64::from(p.parts_stride);
-    check(Slot::Records, record, 16);
+    check(Slot::Records, record, 4, 4);
     check(
         Slot::Moments,
         if header.kernel == Kernel::Partial {
@@ -222,7 +247,8 @@ fn check_indices(step: &Step) {
         } else {
             record
         },
-        32,
+        8,
+        8,
     );
 }
 
@@ -234,7 +260,9 @@ fn check_counts(scenario: &Scenario, recipe: &Recipe) {
         let steps = recipe.steps.iter().filter(|step| counts(step.header.kernel));
         let of = |step: &Step| {
             let width = u64::from(step.header.unit.width());
-            u64::from(step.params.segments) * u64::from(step.params.units) * width
+            let p = &step.params;
+            let tails = u64::from(p.units / p.run_units) * u64::from(p.tail);
+            u64::from(p.segments) * (u64::from(p.units) * width + tails)
         };
         steps.map(of).sum()
     };

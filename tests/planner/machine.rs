@@ -11,7 +11,6 @@ use crate::walk::{Cursor, Walk, shares};
 /// The bindings of a kernel that reads x, and who read each word: where y is written in place, no other may.
 struct Tensors<'a> {
     walk: Walk<'a>,
-    width: u32,
     x: Bound,
     y: Option<Bound>,
     weight: Option<Bound>,
@@ -173,7 +172,7 @@ impl<'a> Machine<'a> {
             let part = (share.segment * p.spans + share.span) * columns;
             let at = walk.segment_at(share.segment);
             for c in walk.cursors(at, share.first, share.units) {
-                for j in 0..tensors.width {
+                for j in 0..walk.reach(c) {
                     let word = self.read_x(&mut tensors, c.x, j, part);
                     parts[(part + j % columns) as usize].push(word);
                 }
@@ -204,7 +203,7 @@ impl<'a> Machine<'a> {
         for share in &shares {
             let at = walk.segment_at(share.segment);
             for c in walk.cursors(at, share.first, share.units) {
-                for j in 0..tensors.width {
+                for j in 0..walk.reach(c) {
                     let word = self.read_x(&mut tensors, c.x, j, share.segment);
                     sets[(share.segment * columns + j % columns) as usize].push(word);
                 }
@@ -218,16 +217,14 @@ impl<'a> Machine<'a> {
         for share in &shares {
             let at = walk.segment_at(share.segment);
             let held = walk.segment_at(0);
-            let first = walk.cursors(at, share.first, share.units).next();
             let mut kept = walk.cursors(held, share.first, share.units);
             for c in walk.cursors(at, share.first, share.units) {
                 let kept = kept.next();
-                let weight = match (registers, header.hold, header.weight_varies) {
-                    (true, true, _) => kept.map_or(0, |kept| kept.weight),
-                    (true, false, _) | (false, _, true) => c.weight,
-                    (false, _, false) => first.map_or(0, |first| first.weight),
+                let weight = match registers && header.hold {
+                    true => kept.map_or(0, |kept| kept.weight),
+                    false => c.weight,
                 };
-                for j in 0..tensors.width {
+                for j in 0..walk.reach(c) {
                     let class = classes[(share.segment * columns + j % columns) as usize];
                     let element = self.store(&tensors, c, weight, j, share.segment, writes);
                     assert_eq!(class, self.expected.classes[element.record as usize], "{element:?}");
@@ -243,7 +240,7 @@ impl<'a> Machine<'a> {
         let shares = shares(step);
         for (owner, share) in (0..).zip(&shares) {
             for c in walk.cursors(walk.segment_at(share.segment), share.first, share.units) {
-                for j in 0..tensors.width {
+                for j in 0..walk.reach(c) {
                     self.read_x(&mut tensors, c.x, j, owner);
                 }
             }
@@ -256,11 +253,9 @@ impl<'a> Machine<'a> {
                         .read_record(records, at.record + column * header.record_step)
                 })
                 .collect();
-            let first = walk.cursors(at, share.first, share.units).next();
             for c in walk.cursors(at, share.first, share.units) {
-                let weight = if header.weight_varies { Some(c) } else { first };
-                let weight = weight.map_or(0, |c| c.weight);
-                for j in 0..tensors.width {
+                let weight = c.weight;
+                for j in 0..walk.reach(c) {
                     let element = self.store(&tensors, c, weight, j, owner, writes);
                     let class = classes[(j % columns) as usize];
                     assert_eq!(class, self.expected.classes[element.record as usize], "{element:?}");
@@ -279,7 +274,7 @@ impl<'a> Machine<'a> {
                 let channel = share.channel + i;
                 let before = p.window_left.min(channel);
                 let count = before + 1 + p.window_right.min(p.channels - 1 - channel);
-                for j in 0..tensors.width {
+                for j in 0..walk.reach(c) {
                     let element = self.store(&tensors, c, c.weight, j, owner, writes);
                     let first = element.channel.saturating_sub(left);
                     let last = (element.channel + right).min(channels - 1);
@@ -308,7 +303,6 @@ impl<'a> Machine<'a> {
         let in_x = writes_y && header.output_in_x;
         Tensors {
             walk: Walk::new(step),
-            width: header.unit.width(),
             x,
             y: if in_x { Some(x) } else { slot(writes_y, Slot::Y) },
             weight: slot(writes_y && header.weight, Slot::Weight),
@@ -319,7 +313,7 @@ impl<'a> Machine<'a> {
 
     /// The word of x in component `j` of a unit, read by `owner`.
     fn read_x(&self, tensors: &mut Tensors<'_>, unit: u32, j: u32, owner: u32) -> u32 {
-        let index = unit * tensors.width + j;
+        let index = tensors.walk.element(unit, j);
         let cell = self.memory.read(tensors.x, index);
         let Cell::Input(Role::X, word) = cell else {
             panic!("{cell:?} is read as x");
@@ -337,14 +331,14 @@ impl<'a> Machine<'a> {
 
     /// Component `j` of a unit of y, made of the x at the same place of the walk.
     fn store(&self, tensors: &Tensors<'_>, c: Cursor, weight: u32, j: u32, owner: u32, writes: &mut Writes) -> Element {
-        let (walk, width) = (tensors.walk, tensors.width);
+        let walk = tensors.walk;
         let bound = tensors.y.expect("a binding of y");
-        let y = walk.place_in_y(c) * width + j;
+        let y = walk.element(walk.place_in_y(c), j);
         let view = self.scenario.views.get(Role::Y).expect("a view of y");
         let place = bound.place(y);
         let before = place.checked_sub(view.first as usize / 4);
         let element = self.expected.at_y(before.expect("before the first of y"));
-        let x = self.memory.read(tensors.x, c.x * width + j);
+        let x = self.memory.read(tensors.x, walk.element(c.x, j));
         assert_eq!(x, Cell::Input(Role::X, element.x), "x of {element:?}");
         if let Some(readers) = &tensors.readers {
             let reader = readers[y as usize];
@@ -356,7 +350,7 @@ impl<'a> Machine<'a> {
         let parameter = |bound, index: u32, role| {
             let index = match walk.header.parameters {
                 Parameters::Scalar => index,
-                Parameters::Unit | Parameters::Shared => index * width + j,
+                Parameters::Unit | Parameters::Shared => walk.element(index, j),
             };
             let found = self.memory.read(bound, index);
             assert_eq!(found, Cell::Input(role, element.weight), "{role:?} of {element:?}");

@@ -1,7 +1,7 @@
 //! The index arithmetic of `shaders/traversal.wgsl`, written again: which units an invocation visits.
 
 use wgnorm::plan::Step;
-use wgnorm::shader::{Header, Kernel, ParamDigit, Params};
+use wgnorm::shader::{Header, Kernel, ParamDigit, Parameters, Params};
 
 /// Where a segment begins. Indices count units where the shader's do.
 #[derive(Clone, Copy)]
@@ -142,12 +142,8 @@ impl<'a> Walk<'a> {
         self.cursor_in_run(at, c.run + 1, 0)
     }
 
-    pub fn span_at(&self, index: u32) -> Span {
+    fn span_of(&self, segment: u32, span: u32) -> Span {
         let p = self.p;
-        let (segment, span) = match self.header.lanes > 1 {
-            true => (index / p.spans, index % p.spans),
-            false => (index % p.segments, index / p.segments),
-        };
         let first = span * p.span_units;
         Span {
             segment,
@@ -177,8 +173,25 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Neighbouring elements that are moved from a cursor on: those of its unit, and after the last unit of a run those
+    /// that fill no unit.
+    pub fn reach(&self, c: Cursor) -> u32 {
+        let last = self.header.tail && c.unit + 1 == self.p.run_units;
+        self.header.unit.width() + if last { self.p.tail } else { 0 }
+    }
+
+    /// The index of an element of x, y, or of weights that differ between elements, from that of its unit.
+    pub fn element(&self, index: u32, j: u32) -> u32 {
+        index * self.header.unit.index_width() + j
+    }
+
     fn step_x(&self) -> u32 {
-        if self.header.unit_steps { 1 } else { self.p.step_x }
+        let unit = self.header.unit;
+        if self.header.unit_steps {
+            unit.width() / unit.index_width()
+        } else {
+            self.p.step_x
+        }
     }
 
     fn step_y(&self) -> u32 {
@@ -230,11 +243,30 @@ pub fn shares(step: &Step) -> Vec<Share> {
         }
         for invocation in 0..workgroup {
             let alone = group * workgroup + invocation;
+            if header.kernel == Kernel::Apply && header.parameters == Parameters::Shared {
+                let blocks = p.segments.div_ceil(workgroup);
+                let (span, segment) = (group / blocks, group % blocks * workgroup + invocation);
+                if span < p.spans && segment < p.segments {
+                    let span = walk.span_of(segment, span);
+                    push(span.segment, span.index, span.first, 0, span.units);
+                }
+                continue;
+            }
+            if spans && lanes > 1 {
+                if group < p.segments * p.spans {
+                    let span = walk.span_of(group / p.spans, group % p.spans);
+                    push(span.segment, span.index, span.first, invocation, span.units);
+                }
+                continue;
+            }
             if spans {
-                let (index, lane) = if lanes > 1 { (group, invocation) } else { (alone, 0) };
-                if index < p.segments * p.spans {
-                    let span = walk.span_at(index);
-                    push(span.segment, span.index, span.first, lane, span.units);
+                let blocks = p.segments.div_ceil(header.rows);
+                let (span, first) = (alone / blocks, alone % blocks * header.rows);
+                if span < p.spans {
+                    for segment in first..p.segments.min(first + header.rows) {
+                        let span = walk.span_of(segment, span);
+                        push(span.segment, span.index, span.first, 0, span.units);
+                    }
                 }
                 continue;
             }

@@ -26,13 +26,24 @@ fn software_by_the_number_and_length_of_segments() {
             (segments, length + 1, false),
             (segments + 1, length + 1, false),
         ] {
-            let (alone, across) = if longer {
-                (Variant::Split, Variant::ColumnSplit)
-            } else {
-                (Variant::Lane, Variant::Column)
-            };
-            assert_eq!(choice(context, &layer(rows, length)), alone);
-            assert_eq!(choice(context, &table(length, rows)), across);
+            let variant = if longer { Variant::Split } else { Variant::Lane };
+            assert_eq!(choice(context, &layer(rows, length)), variant);
+        }
+    }
+}
+
+#[test]
+fn software_by_the_length_of_columns() {
+    for context in software() {
+        let length = context.tuning().column_elements as usize;
+        for (rows, variant) in [
+            (length - 1, Variant::Column),
+            (length, Variant::Column),
+            (length + 1, Variant::ColumnSplit),
+        ] {
+            for columns in [3, 4, 64] {
+                assert_eq!(choice(context, &table(rows, columns)), variant);
+            }
         }
     }
 }

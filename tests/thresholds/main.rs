@@ -112,18 +112,33 @@ fn constant(header: &Header, name: &str) -> usize {
     value.expect("a constant of that name").parse().unwrap()
 }
 
-/// The units of rows, the widest first.
+/// The units of long rows that an invocation walks along alone, the widest first.
 fn row_units(tuning: &Tuning) -> impl Iterator<Item = Unit> {
+    let sixteen = tuning.widest_unit == 16;
+    let units: &[Unit] = if sixteen {
+        &[Unit::Mat4, Unit::Loose]
+    } else {
+        &[Unit::Vec4, Unit::Scalar]
+    };
+    units.iter().copied()
+}
+
+/// The units of rows that invocations share, the widest first.
+fn shared_row_units(tuning: &Tuning) -> impl Iterator<Item = Unit> {
     let widest = tuning.widest_unit;
     [Unit::Mat4, Unit::Vec4, Unit::Scalar]
         .into_iter()
         .filter(move |unit| unit.width() <= widest)
 }
 
-/// Elements of rows of so many units, if no wider unit divides them.
+/// Elements of rows of so many units: with some that fill no unit if it allows them, and of a number that no wider unit
+/// divides.
 fn row_length(tuning: &Tuning, unit: Unit, units: usize) -> Option<usize> {
     let length = units * unit.width() as usize;
-    let widest = row_units(tuning).find(|wider| length.is_multiple_of(wider.width() as usize));
+    if unit == Unit::Loose {
+        return (units > 0).then_some(length + 7);
+    }
+    let widest = shared_row_units(tuning).find(|wider| length.is_multiple_of(wider.width() as usize));
     (units > 0 && widest == Some(unit)).then_some(length)
 }
 
@@ -135,7 +150,7 @@ fn most_units(tuning: &Tuning, unit: Unit, accepts: impl Fn(usize) -> bool) -> u
         .filter(|units| row_length(tuning, unit, *units).is_some())
         .map(|start| {
             let units = |periods: usize| start + (periods - 1) * period;
-            let accepted = |periods| accepts(units(periods) * unit.width() as usize);
+            let accepted = |periods| row_length(tuning, unit, units(periods)).is_some_and(&accepts);
             units(most(accepted))
         })
         .max()

@@ -6,47 +6,56 @@ use wgnorm::{Context, Variant};
 
 use crate::cases::layer;
 use crate::{
-    around, checked, constant, everywhere, header, is_candidate, most_units, planned, row_length, row_units, software,
+    around, checked, constant, everywhere, header, is_candidate, most_units, planned, row_length, row_units,
+    shared_row_units, software,
 };
 
 #[test]
 fn short_rows_and_the_first_longer_ones() {
     for context in software() {
         let tuning = context.tuning();
-        let limit = tuning.short_row_units as usize;
-        for unit in row_units(tuning) {
-            let mut kernels = Vec::new();
-            // Rows of one element have no axis left to walk along.
-            let lengths = (1..=limit + 1)
-                .filter_map(|units| row_length(tuning, unit, units))
-                .filter(|length| *length > 1);
-            for length in lengths {
-                let units = length as u32 / unit.width();
-                let kernel = if units <= tuning.short_row_units {
-                    Kernel::ShortRows
-                } else {
-                    Kernel::Lane
-                };
-                kernels.push(kernel);
-                let planned = header(&planned(context, &layer(1, length), Some(Variant::Lane)), kernel);
-                let per_workgroup = planned.workgroup as usize;
-                // So many that an invocation takes three of them, the last one fewer.
-                let many = 3 * (tuning.lane_workgroup.0 * tuning.lane_workgroups) as usize + 1;
-                for rows in around(per_workgroup).chain([1, many]) {
-                    let recipe = checked(context, &layer(rows, length), Variant::Lane);
-                    if kernel == Kernel::ShortRows && rows == many {
-                        assert_eq!(header(&recipe, kernel).rows, 3);
-                        assert!(header(&recipe, kernel).hold);
-                    }
-                    let header = header(&recipe, kernel);
-                    assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
-                    let shares = unit == Unit::Mat4 && context.traits().subgroup_size == Some((8, 8));
-                    assert_eq!(header.parameters == Parameters::Shared, shares);
-                    assert_eq!(header.pairs, unit == Unit::Mat4 && context.traits().wide_integers);
+        let sixteen = 16 * tuning.short_row_units as usize;
+        let mut kernels = Vec::new();
+        // Rows of one element have no axis left to walk along.
+        let lengths = [2, 4, 5, 15, 16, 17, 31]
+            .into_iter()
+            .chain([sixteen - 1, sixteen, sixteen + 1, sixteen + 16]);
+        for length in lengths {
+            let unit = match length {
+                _ if length.is_multiple_of(16) => Unit::Mat4,
+                16.. => Unit::Loose,
+                _ if length.is_multiple_of(4) => Unit::Vec4,
+                _ => Unit::Scalar,
+            };
+            let short = unit != Unit::Loose && length as u32 / unit.width() <= tuning.short_row_units;
+            let kernel = if short { Kernel::ShortRows } else { Kernel::Lane };
+            kernels.push(kernel);
+            let planned = header(&planned(context, &layer(1, length), Some(Variant::Lane)), kernel);
+            let per_workgroup = planned.workgroup as usize;
+            // So many that an invocation takes three of them, the last one fewer.
+            let many = 3 * (tuning.lane_workgroup.0 * tuning.lane_workgroups) as usize + 1;
+            for rows in around(per_workgroup).chain([1, many]) {
+                let recipe = checked(context, &layer(rows, length), Variant::Lane);
+                let header = header(&recipe, kernel);
+                if short && rows == many {
+                    assert_eq!(header.rows, 3);
+                    assert!(header.hold);
                 }
+                assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
+                let traits = context.traits();
+                let sixteen = matches!(unit, Unit::Mat4 | Unit::Loose);
+                let shares = sixteen && traits.subgroup_size == Some((8, 8));
+                assert_eq!(header.parameters == Parameters::Shared, shares);
+                assert_eq!(header.pairs, sixteen && traits.wide_integers);
+                assert_eq!(
+                    header.weight_pairs,
+                    unit == Unit::Loose && shares && traits.wide_integers
+                );
+                assert_eq!(header.tail, unit == Unit::Loose);
+                assert_eq!(header.odd, unit == Unit::Loose && rows > 1 && length % 2 == 1);
             }
-            assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));
         }
+        assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));
     }
 }
 
@@ -101,11 +110,11 @@ fn the_longest_segments_in_a_workgroup() {
 fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
     let tuning = context.tuning();
     let mut reductions = Vec::new();
-    for unit in row_units(tuning) {
+    for unit in shared_row_units(tuning) {
         let limit = most_units(tuning, unit, |length| is_candidate(context, &layer(1, length), variant));
         let best = tuning.resident_units.0 as usize;
         // Units held in registers are unrolled and take long to compile: the narrower ones only where lanes run out.
-        let doubling = (unit == row_units(tuning).next().unwrap()).then_some([best, best + 1]);
+        let doubling = (unit == shared_row_units(tuning).next().unwrap()).then_some([best, best + 1]);
         for units in doubling.into_iter().flatten().chain(around(limit)) {
             let Some(length) = row_length(tuning, unit, units) else {
                 continue;

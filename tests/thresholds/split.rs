@@ -1,11 +1,11 @@
 //! Segments that are cut into spans, and the combination of their parts.
 
-use wgnorm::shader::{Header, Kernel};
+use wgnorm::shader::{Header, Kernel, Unit};
 use wgnorm::verify::{Case, Values};
 use wgnorm::{Context, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
-use crate::{around, checked, constant, everywhere, header, row_length, row_units};
+use crate::{around, checked, constant, everywhere, header, row_length, row_units, shared_row_units};
 
 /// Runs a split variant; gives the headers of its partial statistics and of their finish, and the spans.
 fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, usize) {
@@ -24,6 +24,14 @@ fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, u
     (partial, finish, recipe.steps[0].params.spans as usize)
 }
 
+/// The units of spans along rows, the widest first.
+fn span_units(tuning: &Tuning) -> Vec<Unit> {
+    match tuning.split_lanes {
+        1 => row_units(tuning).collect(),
+        _ => shared_row_units(tuning).collect(),
+    }
+}
+
 /// Units below which a segment is one span.
 fn least_units(tuning: &Tuning) -> usize {
     (tuning.split_units * tuning.split_lanes) as usize
@@ -34,7 +42,7 @@ fn spans_of_the_least_length() {
     for context in everywhere() {
         let tuning = context.tuning();
         let least = least_units(tuning);
-        for unit in row_units(tuning) {
+        for unit in span_units(tuning) {
             for units in [least, 2 * least].into_iter().flat_map(around) {
                 let Some(length) = row_length(tuning, unit, units) else {
                     continue;
@@ -51,7 +59,7 @@ fn as_many_spans_as_fill_the_device() {
     for context in everywhere() {
         let tuning = context.tuning();
         let filling = (tuning.split_target / tuning.split_lanes) as usize;
-        let unit = row_units(tuning).last().unwrap();
+        let unit = *span_units(tuning).last().unwrap();
         let length = row_length(tuning, unit, 2 * least_units(tuning) + 1).unwrap();
         for (rows, expected) in [(filling - 1, 2), (filling, 1), (filling + 1, 1)] {
             let (.., spans) = split(context, &layer(rows, length), Variant::Split);
@@ -99,7 +107,7 @@ fn parts_of_spans_that_a_tree_combines() {
         tuning.split_units = 1;
         tuning.split_target = u32::MAX;
         let context = context.with_tuning(tuning);
-        let unit = row_units(&tuning).next().unwrap();
+        let unit = span_units(&tuning)[0];
         for parts in around(tuning.finish_parts as usize) {
             let length = parts * (tuning.split_lanes * unit.width()) as usize;
             let mut case = layer(2, length);
@@ -118,7 +126,7 @@ fn shares_of_lanes_at_the_ends_of_chunks() {
         let mut tuning = *context.tuning();
         tuning.split_target = tuning.split_lanes;
         let context = context.with_tuning(tuning);
-        for unit in row_units(&tuning) {
+        for unit in span_units(&tuning) {
             let share = constant(&split(&context, &layer(1, 1), Variant::Split).0, "LANES");
             let start = row_length(&tuning, unit, 1001).unwrap_or(unit.width() as usize);
             let chunk = constant(&split(&context, &layer(1, start), Variant::Split).0, "CHUNK") * share;
@@ -127,6 +135,26 @@ fn shares_of_lanes_at_the_ends_of_chunks() {
                 case.x = Values::NearMax.fill(case.x.len(), 1);
                 let (partial, _, spans) = split(&context, &case, Variant::Split);
                 assert_eq!((partial.unit, spans), (unit, 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_that_an_invocation_takes_in_turn() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let most = tuning.column_units.min(1 << 10) as usize;
+        // Eight units of columns are one each; of more, an invocation takes several.
+        for units in [8, 9, 8 + tuning.column_rows as usize] {
+            for length in [most, most + 1] {
+                let mut case = batch(&[length, 4 * units], Layout::ChannelsLast);
+                case.x = Values::FarMean.fill(case.x.len(), 1);
+                let recipe = checked(context, &case, Variant::ColumnSplit);
+                let partial = header(&recipe, Kernel::Partial);
+                let rows = if units > 8 { tuning.column_rows } else { 1 };
+                assert_eq!((partial.unit, partial.rows), (Unit::Columns, rows));
+                assert!(rows == 1 || recipe.steps[0].params.span_units <= tuning.column_units);
             }
         }
     }

@@ -14,6 +14,24 @@ pub fn wgnorm(args: &[&str]) -> Output {
     command.output().expect("the program starts")
 }
 
+/// Runs the program on the default adapter, or on the one that `WGNORM_ADAPTER` names.
+#[track_caller]
+pub fn on_adapter(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wgnorm"));
+    command.args(args);
+    if let Ok(name) = std::env::var("WGNORM_ADAPTER") {
+        command.args(["--device", &name]);
+    }
+    let run = command.output().expect("the program starts");
+    assert_ne!(
+        run.status.code(),
+        Some(3),
+        "no adapter: run the tests through scripts/with-adapter, which installs a software Vulkan driver ({})",
+        stderr(&run)
+    );
+    run
+}
+
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

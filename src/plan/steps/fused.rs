@@ -4,8 +4,8 @@ use super::places::Place;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::plan::choose::{subgroup_lanes, workgroup_lanes};
-use crate::plan::layout::Traversal;
-use crate::shader::{Kernel, Parameters, Reduction, Unit};
+use crate::plan::layout::{Layout, Traversal};
+use crate::shader::{Header, Kernel, Parameters, Reduction, Unit};
 use crate::tuning::Variant;
 
 impl Planner<'_> {
@@ -20,8 +20,9 @@ impl Planner<'_> {
         layout.params(&mut params);
         let mut invocations = u64::from(layout.groups);
         let elements = layout.units * layout.unit.per_segment();
-        if traversal == Traversal::Rows && !header.runs && layout.units <= tuning.short_row_units && params.step_x == 1
-        {
+        let unit_step = layout.unit.width() / layout.unit.index_width();
+        let short = !header.runs && layout.units <= tuning.short_row_units && params.step_x == unit_step;
+        if traversal == Traversal::Rows && short {
             header.kernel = Kernel::ShortRows;
             header.units = layout.units;
             header.full_lanes = true;
@@ -32,17 +33,22 @@ impl Planner<'_> {
             invocations = invocations.div_ceil(u64::from(header.rows));
         }
         header.workgroup = self.lane_workgroup(invocations);
-        // Lanes that walk over equal segments in step can share what they load of the weight.
-        let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
-        if layout.unit == Unit::Mat4 && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
-            header.parameters = Parameters::Shared;
-        }
+        self.share_weights(&mut header, &layout);
         let workgroups = invocations.div_ceil(u64::from(header.workgroup));
         // Not so where workgroups fill two dimensions: there are some to spare then.
         let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
         let segments = u64::from(header.workgroup) * u64::from(header.rows);
         header.full_groups = one_dimension && u64::from(layout.groups).is_multiple_of(segments);
         self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// Lanes that walk over equal segments in step share what they load of the weight.
+    pub(super) fn share_weights(&self, header: &mut Header, layout: &Layout) {
+        let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
+        let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose);
+        if sixteen && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
+            header.parameters = Parameters::Shared;
+        }
     }
 
     /// A tile of columns per workgroup.
@@ -61,7 +67,7 @@ impl Planner<'_> {
     /// Several lanes per segment, which they hold in registers.
     pub(super) fn resident(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
         let (traits, tuning, variant) = (self.traits, self.tuning, part.variant);
-        let layout = self.layout(part, Traversal::Rows)?;
+        let layout = self.layout(part, Traversal::SharedRows)?;
         let (lanes, workgroup, subgroup) = match variant {
             Variant::Subgroup => (
                 subgroup_lanes(layout.units, traits, tuning),

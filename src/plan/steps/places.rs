@@ -260,5 +260,6 @@ pub(super) fn role_of(slot: Slot) -> Role {
         Slot::Moments | Slot::Parts => Role::Moments,
         Slot::RunningMean => Role::RunningMean,
         Slot::RunningVar => Role::RunningVar,
+        Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
     }
 }

@@ -5,7 +5,7 @@ use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::plan::layout::{Layout, Traversal};
 use crate::plan::{Operand, Role, Step};
-use crate::shader::{Binding, Header, Kernel, Params, Power, Slot, Unit};
+use crate::shader::{Binding, Header, Kernel, Parameters, Params, Power, Slot, Unit};
 use crate::spec::{EpsRule, RunningVariance, Statistic};
 
 impl Planner<'_> {
@@ -79,7 +79,7 @@ impl Planner<'_> {
         workgroups: u64,
         operands: &[(Slot, Operand)],
     ) -> Result<()> {
-        let operand = |slot: Slot| match operands.iter().find(|(s, _)| *s == slot) {
+        let operand = |slot: Slot| match operands.iter().find(|(s, _)| *s == slot.single()) {
             Some((_, operand)) => Ok(*operand),
             None => self.view(self.resolve(Place::View(role_of(slot)))),
         };
@@ -87,21 +87,24 @@ impl Planner<'_> {
             Operand::Caller { role, .. } => self.facts.buffers[role as usize],
             Operand::Workspace { .. } => self.facts.buffers[Role::Workspace as usize],
         };
-        header.pairs = header.unit == Unit::Mat4 && self.traits.wide_integers;
-        header.unit_steps = params.step_x == 1 && params.step_weight <= 1;
+        let unit_step = header.unit.width() / header.unit.index_width();
+        header.unit_steps = params.step_x == unit_step && (params.step_weight == 0 || params.step_weight == unit_step);
         header.weight_step = if header.unit_steps { params.step_weight } else { 0 };
         header.shifted = params.y_shift != 0 || params.bias_shift != 0;
-        let bindings = (header.bindings().into_iter())
-            .map(|binding| Ok((binding, operand(binding.slot)?)))
-            .collect::<Result<Vec<(Binding, Operand)>>>()?;
+        let operands_of = |header: &Header| {
+            (header.bindings().into_iter())
+                .map(|binding| Ok((binding, operand(binding.slot)?)))
+                .collect::<Result<Vec<(Binding, Operand)>>>()
+        };
+        let bindings = operands_of(&header)?;
         // A buffer that one binding writes can only be bound writable by the others.
         for (binding, at) in &bindings {
             if (bindings.iter()).any(|(other, there)| other.written && buffer(*there) == buffer(*at)) {
                 header.shared.insert(binding.slot);
             }
         }
-        let operands = bindings.into_iter().map(|(_, operand)| operand);
-        let bindings: Vec<_> = header.bindings().into_iter().zip(operands).collect();
+        self.choose_pairs(&mut header, &params);
+        let bindings = operands_of(&header)?;
         if bindings.len() as u32 > self.traits.storage_buffers {
             bail!(
                 Limit,
@@ -147,6 +150,28 @@ impl Planner<'_> {
             bindings,
         });
         Ok(())
+    }
+
+    /// Decides where elements are moved two at a time.
+    fn choose_pairs(&self, header: &mut Header, params: &Params) {
+        let wide = self.traits.wide_integers;
+        match header.unit {
+            Unit::Mat4 | Unit::Columns => header.pairs = wide,
+            // Pairs are a second binding of the same elements, which has to be read alone.
+            Unit::Loose => {
+                let alone = |slot| wide && !header.shared.contains(slot);
+                let even = |n: u32| n.is_multiple_of(2);
+                let mut strides = params.digits.iter().map(|digit| digit.weight);
+                let even = even(params.weight_offset) && even(params.bias_shift) && strides.all(even);
+                header.pairs = alone(Slot::X);
+                header.weight_pairs =
+                    header.parameters == Parameters::Shared && even && alone(Slot::Weight) && alone(Slot::Bias);
+                let most = self.traits.storage_buffers.min(8) as usize;
+                header.weight_pairs &= header.bindings().len() <= most;
+                header.pairs &= header.bindings().len() <= most;
+            }
+            Unit::Scalar | Unit::Vec4 => {}
+        }
     }
 
     /// The records and moments that a kernel writes, where it writes either.

@@ -4,17 +4,19 @@ use super::places::{Place, Records, Region};
 use super::{Part, Planner, SMALL_WORKGROUP};
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry, dense_strides, multiply};
-use crate::plan::choose::{LANE_UNITS, MAX_PARTS};
+use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Role};
-use crate::shader::{Header, Kernel, Params, Slot};
+use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
 use crate::tuning::{MAX_TRIPS, Variant};
 
 /// How a dispatch is spread over a layout.
 #[derive(Clone, Copy)]
 pub(super) struct Spread {
     pub lanes: u32,
+    /// Neighbouring segments that an invocation takes one after the other.
+    pub rows: u32,
     pub workgroup: u32,
     pub spans: u32,
     pub span_units: u32,
@@ -31,37 +33,71 @@ impl Planner<'_> {
         }
     }
 
-    /// How partial statistics or the application spread over a layout, over `most_spans` at most.
-    pub(super) fn spread(&self, layout: &Layout, columns: bool, most_spans: u32) -> Spread {
-        let tuning = self.tuning;
-        let lanes = if columns {
-            1
+    /// Invocations that share a span along a row.
+    fn split_lanes(&self) -> u32 {
+        self.tuning.split_lanes.min(self.traits.widest_tree())
+    }
+
+    /// How spans are walked along a row by so many invocations.
+    fn along_rows(lanes: u32) -> Traversal {
+        if lanes == 1 {
+            Traversal::Rows
         } else {
-            tuning.split_lanes.min(self.traits.widest_tree())
-        };
+            Traversal::SharedRows
+        }
+    }
+
+    /// True if the invocations of subgroups can read the weights of `layout` once for all: each takes a span of its own,
+    /// the same one of neighbouring segments.
+    fn shares_weights(&self, layout: &Layout) -> bool {
+        let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose) && layout.weight_in_unit();
+        let eight_lanes = self.traits.subgroup_size == Some((8, 8));
+        let workgroups = self.tuning.lane_workgroup.0 >= 8;
+        sixteen && eight_lanes && workgroups && layout.same_weights() && layout.groups.is_multiple_of(8)
+    }
+
+    /// How partial statistics or the application spread over a layout, over `most_spans` at most.
+    pub(super) fn spread(&self, layout: &Layout, columns: bool, lanes: u32, most_spans: u32) -> Spread {
+        let tuning = self.tuning;
         // Batch invariance: as for a single segment, so that spans do not depend on their number.
         let groups = if self.operation.batch_invariant {
             1
         } else {
             layout.groups
         };
-        let wanted = (tuning.split_target / lanes).div_ceil(groups);
+        // More columns than a subgroup of eight covers: an invocation takes several, so that it moves whole lines of memory
+        // within spans that a cache holds.
+        let rows = match columns && layout.groups > 8 {
+            true => tuning.column_rows,
+            false => 1,
+        };
+        let most_units = match rows {
+            1 => layout.most_units(lanes),
+            _ => (layout.most_units(lanes) / rows).clamp(1, tuning.column_units),
+        };
+        let target = if columns {
+            tuning.column_target
+        } else {
+            tuning.split_target
+        };
+        let wanted = (target / lanes).div_ceil(groups.div_ceil(rows));
         let most = layout.units.div_ceil(tuning.split_units * lanes);
-        let least = layout.units.div_ceil(LANE_UNITS * lanes);
+        let least = layout.units.div_ceil(most_units.saturating_mul(lanes));
         let spans = wanted.min(most).min(most_spans).max(least).max(1);
-        self.spread_over(layout, lanes, spans)
+        self.spread_over(layout, (lanes, rows), spans)
     }
 
     /// The spread of a layout over about so many spans.
-    pub(super) fn spread_over(&self, layout: &Layout, lanes: u32, spans: u32) -> Spread {
+    pub(super) fn spread_over(&self, layout: &Layout, (lanes, rows): (u32, u32), spans: u32) -> Spread {
         let span_units = layout.units.div_ceil(spans);
         let spans = layout.units.div_ceil(span_units);
         let workgroup = match lanes {
-            1 => self.lane_workgroup(u64::from(layout.groups) * u64::from(spans)),
+            1 => self.lane_workgroup(u64::from(layout.groups.div_ceil(rows)) * u64::from(spans)),
             _ => lanes,
         };
         Spread {
             lanes,
+            rows,
             workgroup,
             spans,
             span_units,
@@ -78,11 +114,12 @@ impl Planner<'_> {
         let mut header = self.header_of(part, kernel, spread.workgroup);
         layout.header(&mut header);
         header.lanes = spread.lanes;
+        header.rows = spread.rows;
         let mut params = self.params();
         layout.params(&mut params);
         params.spans = spread.spans;
         params.span_units = spread.span_units;
-        let spans = u64::from(layout.groups) * u64::from(spread.spans);
+        let spans = u64::from(layout.groups.div_ceil(spread.rows)) * u64::from(spread.spans);
         let workgroups = if spread.lanes > 1 {
             spans
         } else {
@@ -96,7 +133,7 @@ impl Planner<'_> {
     pub(super) fn partial_layout(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Layout> {
         let geometry = Geometry::for_statistics(&numbered_within(&part.piece.axes)?)?;
         let (geometry, traversal) = match columns {
-            None => (geometry, Traversal::Rows),
+            None => (geometry, Self::along_rows(self.split_lanes())),
             Some(_) if has_columns(&geometry) => (geometry, Traversal::Columns),
             Some(columns) => match run_as_columns(&geometry) {
                 Some(mut parts) => {
@@ -143,7 +180,8 @@ impl Planner<'_> {
         let mut spans = 0u32;
         for part in block {
             let layout = self.partial_layout(part, columns)?;
-            let spread = self.spread(&layout, columns.is_some(), most_spans);
+            let lanes = if columns.is_some() { 1 } else { self.split_lanes() };
+            let spread = self.spread(&layout, columns.is_some(), lanes, most_spans);
             walks.push((part, layout, spread, spans));
             spans = multiply(spans + spread.spans, 1, "shape")?;
         }
@@ -272,16 +310,29 @@ impl Planner<'_> {
             Variant::ColumnSplit => run_as_columns(geometry),
             _ => None,
         };
-        let (geometry, traversal) = match &across {
-            Some(parts) => (parts, Traversal::Columns),
-            None => (geometry, Traversal::Rows),
+        let (widest, weighted, offsets) = (self.tuning.widest_unit, self.whole.has_affine, part.bindings.offsets);
+        let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weighted, offsets);
+        let (layout, lanes) = match &across {
+            Some(parts) => (walk(parts, Traversal::Columns), 1),
+            None => match walk(geometry, Traversal::Rows) {
+                Some(layout) if self.shares_weights(&layout) => (Some(layout), 1),
+                _ => {
+                    let lanes = self.split_lanes();
+                    (walk(geometry, Self::along_rows(lanes)), lanes)
+                }
+            },
         };
-        let (widest, weighted) = (self.tuning.widest_unit, self.whole.has_affine);
-        let Some(layout) = Layout::new(geometry, traversal, widest, weighted, part.bindings.offsets) else {
+        let Some(layout) = layout else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let spread = self.spread(&layout, across.is_some(), MAX_PARTS);
-        let (header, mut params, workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
+        let (mut header, mut params, mut workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        if lanes == 1 && self.shares_weights(&layout) {
+            // A workgroup takes a span of as many segments as it has invocations.
+            header.parameters = Parameters::Shared;
+            header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
+            workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
+        }
         let items = [Records {
             place: records,
             slot: Slot::Records,

@@ -4,7 +4,6 @@ use super::push::parted;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::geometry::Digit;
-use crate::plan::choose::LANE_UNITS;
 use crate::plan::layout::{Layout, Traversal};
 use crate::shader::Kernel;
 use crate::spec::Window;
@@ -35,7 +34,7 @@ impl Planner<'_> {
         // A window moves by single elements.
         let widest = match traversal {
             Traversal::Columns => self.tuning.widest_unit,
-            Traversal::Rows => 1,
+            Traversal::Rows | Traversal::SharedRows => 1,
         };
         let offsets = part.bindings.offsets;
         let Some(layout) = Layout::new(&geometry, traversal, widest, self.whole.has_affine, offsets) else {
@@ -54,9 +53,9 @@ impl Planner<'_> {
         }
         let wanted = self.tuning.split_target.div_ceil(layout.groups);
         // The channels that one invocation may walk over.
-        let most = (MAX_TRIPS / trips).min(u64::from(LANE_UNITS)) as u32;
+        let most = (MAX_TRIPS / trips) as u32;
         let spans = wanted.max(layout.units.div_ceil(most)).min(layout.units);
-        let spread = self.spread_over(&layout, 1, spans);
+        let spread = self.spread_over(&layout, (1, 1), spans);
         let (header, mut params, workgroups) = self.spread_step(part, Kernel::Window, &layout, spread);
         (params.window_left, params.window_right) = (window.left, window.right);
         (params.window_scale, params.window_k) = (window.scale, window.k);

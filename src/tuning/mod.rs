@@ -1,7 +1,12 @@
 //! Variants, and the measured thresholds that choose among them.
 
+mod table;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use table::{TABLE_VERSION, TuningTable};
+use table::{at_most, one_of, ordered, power_of_two, powers_of_two, thresholds, up_to};
 
 use crate::error::{Error, ErrorKind};
 
@@ -71,44 +76,49 @@ impl FromStr for Variant {
     }
 }
 
-/// The thresholds of one family of adapters. Plain data: it prints itself, and tests take their sizes from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Tuning {
+thresholds! {
     /// Widest unit of contiguous segments: 16 elements a load on software adapters, 4 on hardware.
-    pub widest_unit: u32,
+    widest_unit: u32 = one_of(&[1, 4, 16]),
     /// Invocations of a workgroup where each works alone, at least and at most.
-    pub lane_workgroup: (u32, u32),
+    lane_workgroup: (u32, u32) = powers_of_two(1024),
     /// Workgroups that there should be before they grow, or invocations take one segment after the other.
-    pub lane_workgroups: u32,
+    lane_workgroups: u32 = up_to(1 << 20),
     /// Longest segment, in units, that one invocation holds in registers.
-    pub short_row_units: u32,
+    short_row_units: u32 = at_most(16),
     /// Elements that an invocation takes as consecutive short segments.
-    pub short_row_elements: u32,
+    short_row_elements: u32 = at_most(1 << 20),
     /// Fewest segments for which one invocation each fills the device.
-    pub lane_segments: u32,
+    lane_segments: u32 = up_to(1 << 30),
     /// Longest segment, in elements, that is not worth splitting even if there are fewer.
-    pub lane_elements: u32,
+    lane_elements: u32 = at_most(1 << 30),
     /// Shortest run, in elements, that is worth following along a segment rather than across segments.
-    pub run_elements: u32,
+    run_elements: u32 = at_most(1 << 30),
     /// Invocations of a workgroup that is divided among segments.
-    pub subgroup_workgroup: u32,
+    subgroup_workgroup: u32 = power_of_two(1024),
     /// Units that an invocation of a resident segment holds at best, and at most.
-    pub resident_units: (u32, u32),
+    resident_units: (u32, u32) = ordered(16),
     /// Most segments that a workgroup takes one after the other, keeping its share of the weights.
-    pub resident_rows: u32,
+    resident_rows: u32 = up_to(1024),
     /// Invocations of a workgroup that shares one segment, at least and at most.
-    pub workgroup_lanes: (u32, u32),
+    workgroup_lanes: (u32, u32) = powers_of_two(1024),
     /// Invocations that share a span when a segment is split.
-    pub split_lanes: u32,
+    split_lanes: u32 = power_of_two(1024),
     /// Invocations that a split should put to work.
-    pub split_target: u32,
+    split_target: u32 = up_to(1 << 24),
     /// Fewest units of a span, per invocation.
-    pub split_units: u32,
+    split_units: u32 = up_to(1 << 20),
     /// Invocations that share a unit of columns.
-    pub column_lanes: u32,
+    column_lanes: u32 = power_of_two(64),
+    /// Invocations that a split across columns should put to work.
+    column_target: u32 = up_to(1 << 24),
+    /// Units of columns that an invocation takes in turn, where eight invocations do not cover all of them.
+    column_rows: u32 = up_to(16),
+    /// Most units of a span where an invocation takes several columns: what a cache holds.
+    column_units: u32 = up_to(1 << 20),
+    /// Longest segment, in elements, that is not worth splitting across columns.
+    column_elements: u32 = at_most(1 << 30),
     /// Most parts of a segment that one invocation combines alone.
-    pub finish_parts: u32,
+    finish_parts: u32 = up_to(1 << 14),
 }
 
 /// Loop iterations that an invocation may run through, over all its loops: llvmpipe stops at 65,535, silently.
@@ -117,32 +127,47 @@ pub const MAX_TRIPS: u64 = 60_000;
 impl Tuning {
     /// For adapters that run shaders on the CPU: no barriers, the widest loads, as few invocations as fill it.
     ///
-    /// Measured on llvmpipe: `benches/records/2026-11-23-llvmpipe-variants.md` has the figures behind `widest_unit`,
-    /// `lane_workgroup`, `short_row_units` and `short_row_elements`, and those of the variants. The others are
-    /// reasoned: enough invocations for a few dozen threads, and segments long enough to pay for another dispatch.
+    /// Measured on llvmpipe. [`SOFTWARE_RECORD`](Self::SOFTWARE_RECORD) has a row for every threshold: what it may be,
+    /// over which geometries, and how near to a copy each value comes.
     pub const SOFTWARE: Self = Self {
         widest_unit: 16,
         lane_workgroup: (8, 256),
         lane_workgroups: 16,
-        short_row_units: 4,
+        short_row_units: 8,
         short_row_elements: 8192,
         lane_segments: 32,
-        lane_elements: 4096,
+        lane_elements: 1024,
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (8, 16),
         resident_rows: 64,
         workgroup_lanes: (16, 256),
-        split_lanes: 1,
+        split_lanes: 8,
         split_target: 256,
         split_units: 32,
         column_lanes: 1,
+        column_target: 256,
+        column_rows: 4,
+        column_units: 256,
+        column_elements: 32,
         finish_parts: 1024,
     };
 
+    /// The record that justifies [`SOFTWARE`](Self::SOFTWARE), in the repository. `tests/records.rs` compares the two.
+    pub const SOFTWARE_RECORD: &str = "benches/records/2026-11-25-llvmpipe-thresholds.json";
+
+    /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
+    pub const SOFTWARE_UNUSED: &[&str] = &[
+        "subgroup_workgroup",
+        "resident_units",
+        "resident_rows",
+        "workgroup_lanes",
+    ];
+
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
-    /// Reasoned, not measured: no hardware adapter was at hand.
+    /// Reasoned, not measured: no hardware adapter was at hand, so that there is no record to cite. `wgnorm tune` measures
+    /// them on one.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),
@@ -160,6 +185,10 @@ impl Tuning {
         split_target: 1 << 18,
         split_units: 4,
         column_lanes: 8,
+        column_target: 1 << 18,
+        column_rows: 1,
+        column_units: 1 << 20,
+        column_elements: 0,
         finish_parts: 32,
     };
 

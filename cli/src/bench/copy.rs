@@ -6,9 +6,9 @@ use serde::Serialize;
 use wgnorm::Context;
 use wgnorm::wgpu::{self, BufferUsages};
 
+use super::timing::{Timed, Work, median};
 use crate::failure::{Failure, Result};
 use crate::resident::buffer;
-use crate::timing::{Timed, Work, median};
 
 /// A way to copy.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ struct Shader {
 
 const REFERENCE: Shader = Shader {
     name: "mat4x4",
-    source: include_str!("../shaders/copy_mat4.wgsl"),
+    source: include_str!("../../shaders/copy_mat4.wgsl"),
     group_bytes: 256 * 64,
     words: None,
 };
@@ -37,7 +37,7 @@ const REFERENCE: Shader = Shader {
 const fn lane(name: &'static str, words: u32) -> Shader {
     Shader {
         name,
-        source: include_str!("../shaders/copy_lane.wgsl"),
+        source: include_str!("../../shaders/copy_lane.wgsl"),
         group_bytes: 64 * 16 * words as u64,
         words: Some(words),
     }
@@ -48,7 +48,7 @@ static SWEEP: [Shader; 5] = [
     REFERENCE,
     Shader {
         name: "vec4",
-        source: include_str!("../shaders/copy_vec4.wgsl"),
+        source: include_str!("../../shaders/copy_vec4.wgsl"),
         group_bytes: 256 * 16,
         words: None,
     },
@@ -64,6 +64,10 @@ pub struct Sweep {
     pub best_gbps: f64,
     pub buffer_gbps: f64,
     pub shaders: BTreeMap<&'static str, f64>,
+    /// The name of the fastest shader.
+    pub best: &'static str,
+    /// Bytes read and written together by each.
+    pub bytes: u64,
 }
 
 /// A copy between two buffers of its own.
@@ -86,6 +90,19 @@ impl Copy {
         Self::new(context, Method::Shader(&SWEEP[0]), bytes)
     }
 
+    /// The copy by the shader of a sweep with this name, moving as much.
+    pub fn named(context: &Context, name: &str, bytes: u64) -> Result<Self> {
+        let shader = SWEEP.iter().find(|shader| shader.name == name).unwrap_or(&SWEEP[0]);
+        Self::new(context, Method::Shader(shader), bytes)
+    }
+
+    /// A copy that leaves nothing in a cache of what was there before, if any copy on this device can.
+    pub fn evicting(context: &Context) -> Result<Self> {
+        const MOST: u64 = 512 << 20;
+        let binding = context.device().limits().max_storage_buffer_binding_size;
+        Self::reference(context, MOST.min(2 * (binding - binding % 64)))
+    }
+
     fn new(context: &Context, method: Method, bytes: u64) -> Result<Self> {
         let size = (bytes / 2).max(1).next_multiple_of(64);
         let limits = context.device().limits();
@@ -105,7 +122,7 @@ impl Copy {
     }
 
     /// Bytes read and written.
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         2 * self.src.size()
     }
 
@@ -195,10 +212,18 @@ pub fn sweep(context: &Context, bytes: u64, runs: usize) -> Result<Sweep> {
         .map(|(copy, timed)| copy.gbps(timed.samples()));
     let mut shaders: BTreeMap<_, _> = methods.iter().map(|(name, _)| *name).zip(gbps).collect();
     let buffer_gbps = shaders.remove("buffer").unwrap_or(f64::NAN);
+    let (mut best, mut best_gbps) = (REFERENCE.name, shaders[REFERENCE.name]);
+    for (&name, &gbps) in &shaders {
+        if gbps > best_gbps {
+            (best, best_gbps) = (name, gbps);
+        }
+    }
     Ok(Sweep {
         reference_gbps: shaders[REFERENCE.name],
-        best_gbps: shaders.values().copied().fold(0.0, f64::max),
+        best_gbps,
         buffer_gbps,
         shaders,
+        best,
+        bytes,
     })
 }

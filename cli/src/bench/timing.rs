@@ -30,27 +30,35 @@ pub struct Timed<'a> {
     work: &'a dyn Work,
     recordings: usize,
     samples: Vec<f64>,
+    cold: Vec<f64>,
 }
 
 impl<'a> Timed<'a> {
     /// Warms up (drivers compile on first use) and sizes the submission.
     pub fn new(context: &'a Context, work: &'a dyn Work) -> Result<Self> {
-        let mut timed = Self {
+        submission_ms(context, work, 1)?;
+        let once = submission_ms(context, work, 1)?;
+        Ok(Self {
             context,
             work,
-            recordings: 1,
+            recordings: ((SUBMISSION_MS / once.max(1e-6)).ceil() as usize).clamp(1, MAX_RECORDINGS),
             samples: Vec::new(),
-        };
-        timed.submission_ms()?;
-        let once = timed.submission_ms()?;
-        timed.recordings = ((SUBMISSION_MS / once.max(1e-6)).ceil() as usize).clamp(1, MAX_RECORDINGS);
-        Ok(timed)
+            cold: Vec::new(),
+        })
     }
 
-    /// Takes one sample.
+    /// Takes one sample, after a run that does not count: its own data are the last that the device has touched.
     pub fn sample(&mut self) -> Result<()> {
-        let ms = self.submission_ms()? / self.recordings as f64;
-        self.samples.push(ms);
+        submission_ms(self.context, self.work, 1)?;
+        let ms = submission_ms(self.context, self.work, self.recordings)?;
+        self.samples.push(ms / self.recordings as f64);
+        Ok(())
+    }
+
+    /// Takes one sample of a single run after `eviction`, which does not count.
+    pub fn sample_cold(&mut self, eviction: &dyn Work) -> Result<()> {
+        submission_ms(self.context, eviction, 1)?;
+        self.cold.push(submission_ms(self.context, self.work, 1)?);
         Ok(())
     }
 
@@ -58,22 +66,26 @@ impl<'a> Timed<'a> {
         &self.samples
     }
 
+    pub fn cold_samples(&self) -> &[f64] {
+        &self.cold
+    }
+
     pub fn recordings(&self) -> usize {
         self.recordings
     }
+}
 
-    /// Submit to complete, of all recordings together.
-    fn submission_ms(&self) -> Result<f64> {
-        let mut encoder = self.context.device().create_command_encoder(&Default::default());
-        for _ in 0..self.recordings {
-            self.work.record(&mut encoder);
-        }
-        let commands = encoder.finish();
-        let start = Instant::now();
-        self.context.queue().submit([commands]);
-        wait(self.context.device())?;
-        Ok(milliseconds(start))
+/// Submit to complete, of some recordings together.
+pub fn submission_ms(context: &Context, work: &dyn Work, recordings: usize) -> Result<f64> {
+    let mut encoder = context.device().create_command_encoder(&Default::default());
+    for _ in 0..recordings {
+        work.record(&mut encoder);
     }
+    let commands = encoder.finish();
+    let start = Instant::now();
+    context.queue().submit([commands]);
+    wait(context.device())?;
+    Ok(milliseconds(start))
 }
 
 /// Milliseconds of one recording by the device's own timestamps; `None` where it has none.

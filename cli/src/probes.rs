@@ -1,0 +1,179 @@
+//! What `tune` measures: thresholds, the values each may take, and the geometries that it decides about.
+
+use std::fmt;
+
+use crate::bench::workload::Workload;
+use crate::operation::{LayoutName, Op, Settings};
+
+/// A threshold with values to try, from the one that suits the least capable adapter on.
+pub struct Trial {
+    pub threshold: &'static str,
+    pub values: &'static [&'static str],
+    pub probes: Vec<Probe>,
+}
+
+/// A workload that tells values of a threshold apart.
+pub struct Probe {
+    pub workload: Workload,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape: Vec<_> = self.workload.shape.iter().map(usize::to_string).collect();
+        write!(
+            f,
+            "{} {} {}",
+            self.workload.op.name(),
+            self.workload.layout(),
+            shape.join("x")
+        )
+    }
+}
+
+fn probe(op: Op, shape: &[usize], settings: Settings) -> Probe {
+    Probe {
+        workload: Workload {
+            settings,
+            ..Workload::new(op, shape)
+        },
+    }
+}
+
+fn layer(shapes: &[[usize; 2]]) -> Vec<Probe> {
+    shapes
+        .iter()
+        .map(|shape| probe(Op::Layer, shape, Settings::default()))
+        .collect()
+}
+
+/// Batch norm of N×C×S.
+fn planes(shapes: &[[usize; 3]]) -> Vec<Probe> {
+    shapes
+        .iter()
+        .map(|shape| probe(Op::Batch, shape, Settings::default()))
+        .collect()
+}
+
+/// Batch norm of N×S×C.
+fn columns(shapes: &[[usize; 3]]) -> Vec<Probe> {
+    let settings = || Settings {
+        layout: Some(LayoutName::Nhwc),
+        ..Settings::default()
+    };
+    shapes.iter().map(|shape| probe(Op::Batch, shape, settings())).collect()
+}
+
+/// The trials of software adapters or of hardware, in the order in which they build on each other.
+pub fn trials(software: bool) -> Vec<Trial> {
+    let trial = |threshold, values, probes| Trial {
+        threshold,
+        values,
+        probes,
+    };
+    let short = || layer(&[[65536, 64], [131_072, 32], [32768, 128], [16384, 256]]);
+    let few = || layer(&[[1, 1 << 21], [4, 1 << 19], [4, (1 << 19) + 1], [16, (1 << 17) - 1]]);
+    let crossed = || columns(&[[16, 3136, 64], [1, 100_000, 32], [1, 500_000, 8], [4, 784, 256]]);
+    let runs = || planes(&[[256, 64, 4], [128, 64, 16], [64, 64, 49], [64, 128, 64], [16, 256, 196]]);
+    match software {
+        true => vec![
+            trial(
+                "widest_unit",
+                &["1", "4", "16"],
+                layer(&[[4096, 1024], [512, 8192], [4096, 1023]]),
+            ),
+            trial(
+                "lane_workgroup",
+                &["[8, 8]", "[8, 64]", "[8, 256]", "[64, 256]"],
+                layer(&[[4096, 1024], [65536, 64], [128, 8192]]),
+            ),
+            trial(
+                "lane_workgroups",
+                &["2", "4", "16", "64"],
+                layer(&[[4096, 1024], [65536, 64], [128, 8192]]),
+            ),
+            trial("short_row_units", &["0", "1", "2", "4", "8"], short()),
+            trial("short_row_elements", &["64", "1024", "8192", "65536"], short()),
+            trial(
+                "lane_segments",
+                &["8", "16", "32", "64", "128"],
+                layer(&[[8, 65536], [16, 65536], [32, 65536], [64, 32768], [128, 16384]]),
+            ),
+            trial(
+                "lane_elements",
+                &["256", "1024", "4096", "16384"],
+                layer(&[[8, 512], [8, 2048], [8, 8192], [8, 32768]]),
+            ),
+            trial("run_elements", &["4", "8", "16", "32", "64"], runs()),
+            trial("split_lanes", &["1", "8"], few()),
+            trial("split_target", &["32", "64", "256", "1024"], few()),
+            trial(
+                "split_units",
+                &["8", "32", "128"],
+                layer(&[[1, 1 << 14], [4, 1 << 15], [1, 1 << 17]]),
+            ),
+            trial("column_lanes", &["1", "8"], crossed()),
+            trial("column_target", &["64", "256", "1024", "4096", "16384"], crossed()),
+            trial("column_rows", &["1", "2", "4", "8"], crossed()),
+            trial("column_units", &["64", "128", "256", "512"], crossed()),
+            trial(
+                "column_elements",
+                &["16", "32", "64", "128", "512", "2048"],
+                columns(&[[1, 64, 8192], [1, 256, 2048], [1, 1024, 1024]]),
+            ),
+            trial("finish_parts", &["16", "128", "1024"], crossed()),
+        ],
+        false => vec![
+            trial(
+                "subgroup_workgroup",
+                &["64", "128", "256"],
+                layer(&[[131_072, 128], [65536, 64], [262_144, 32], [65536, 512]]),
+            ),
+            trial(
+                "resident_units",
+                &["[1, 16]", "[2, 16]", "[4, 16]", "[8, 16]"],
+                layer(&[[131_072, 128], [65536, 512], [16384, 1024], [8192, 4096], [4096, 16384]]),
+            ),
+            trial(
+                "workgroup_lanes",
+                &["[32, 256]", "[64, 256]", "[128, 512]", "[128, 1024]", "[256, 1024]"],
+                layer(&[[16384, 1024], [16384, 4096], [8192, 8192], [4096, 16384]]),
+            ),
+            trial(
+                "resident_rows",
+                &["1", "2", "4", "8"],
+                layer(&[[131_072, 128], [65536, 512], [16384, 4096]]),
+            ),
+            trial("run_elements", &["8", "16", "32", "64"], runs()),
+            trial("split_lanes", &["64", "128", "256", "512"], few()),
+            trial(
+                "split_target",
+                &["65536", "131072", "262144", "524288", "1048576"],
+                few(),
+            ),
+            trial("split_units", &["1", "4", "16"], few()),
+            trial("column_lanes", &["2", "4", "8", "16", "32"], crossed()),
+            trial("lane_segments", &["4096", "16384", "65536", "262144"], crossed()),
+            trial("column_target", &["65536", "131072", "262144", "524288"], crossed()),
+            trial("finish_parts", &["8", "32", "128"], crossed()),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgnorm::Tuning;
+
+    #[test]
+    fn every_value_is_one_that_tables_may_have() {
+        for software in [true, false] {
+            for trial in trials(software) {
+                assert!(!trial.probes.is_empty());
+                for value in trial.values {
+                    let mut tuning = Tuning::HARDWARE;
+                    tuning.set(trial.threshold, value).unwrap();
+                }
+            }
+        }
+    }
+}

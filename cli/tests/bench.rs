@@ -1,0 +1,78 @@
+//! `wgnorm bench`: what it writes, and what it refuses before it measures anything.
+
+mod common;
+
+use std::fs;
+
+use common::{assert_code, on_adapter, path, stderr, wgnorm, write};
+use serde_json::Value;
+
+#[test]
+fn a_row_has_its_numbers_in_json_and_html() {
+    let directory = tempfile::tempdir().unwrap();
+    let (json, html) = (path(directory.path(), "b.json"), path(directory.path(), "b.html"));
+    let run = on_adapter(&[
+        "bench", "--op", "layer", "--shape", "64,250", "--runs", "2", "--cold", "--json", &json, "--html", &html,
+    ]);
+    assert_code(&run, 0);
+
+    let bench: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    for field in ["adapter", "driver", "command", "date"] {
+        assert!(bench[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    assert!(bench["machine"]["threads"].as_u64().unwrap() > 0);
+    for field in ["reference_gbps", "best_gbps", "buffer_gbps"] {
+        assert!(bench["copy"][field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    let [row] = bench["rows"].as_array().unwrap().as_slice() else {
+        panic!("one row: {bench}");
+    };
+    assert_eq!(row["op"], "layer_norm");
+    assert_eq!(row["shape"], serde_json::json!([64, 250]));
+    assert_eq!(row["bytes"], 4 * (2 * 64 * 250 + 2 * 250));
+    let positive = [
+        "gpu_ms",
+        "round_trip_ms",
+        "cpu_ms",
+        "gbps",
+        "copy_gbps",
+        "of_copy",
+        "best_gbps",
+        "of_best",
+        "speedup_vs_cpu",
+    ];
+    for field in positive {
+        assert!(row[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(row["cold"]["gpu_ms"].as_f64().unwrap() > 0.0);
+    assert!(["warm", "cold", "unknown"].contains(&row["cache"].as_str().unwrap()));
+
+    let page = fs::read_to_string(html).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    assert!(page.contains("64x250") && page.contains("<svg role=\"img\" aria-label="));
+    // Nothing is loaded from elsewhere: the only address is the name of the SVG format.
+    let elsewhere = page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
+    assert_eq!(elsewhere, 0);
+    assert!(!page.contains("<script") && !page.contains("<link") && !page.contains("@import"));
+}
+
+#[test]
+fn outputs_are_refused_before_anything_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = path(directory.path(), "out");
+    assert_code(&wgnorm(&["bench", "--json", &file, "--html", &file]), 2);
+    let nowhere = path(directory.path(), "no/such/directory.html");
+    let run = wgnorm(&["bench", "--html", &nowhere]);
+    assert_code(&run, 2);
+    assert!(stderr(&run).contains("directory.html"), "{}", stderr(&run));
+    assert_code(&wgnorm(&["bench", "--op", "layer", "--shape", "8,8", "--sweep"]), 2);
+}
+
+#[test]
+fn a_report_survives_a_run_that_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "old.html", b"old");
+    // There is nothing to compare the CPU with.
+    assert_code(&wgnorm(&["bench", "--html", file.to_str().unwrap()]), 2);
+    assert_eq!(fs::read(file).unwrap(), b"old");
+}

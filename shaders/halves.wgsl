@@ -1,0 +1,13 @@
+// The two f32 of a 64-bit integer, or of each of four.
+
+fn halves(v: u64) -> vec2<f32> {
+    return bitcast<vec2<f32>>(vec2(u32(v), u32(v >> 32u)));
+}
+
+fn evens(v: vec4<u64>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(vec4<u32>(v));
+}
+
+fn odds(v: vec4<u64>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(vec4<u32>(v >> vec4(32u)));
+}

@@ -1,0 +1,2 @@
+// The kernel only reads x.
+fn put(index: u32, v: Stored) {}

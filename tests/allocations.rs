@@ -1,0 +1,72 @@
+//! Recording allocates nothing of its own.
+
+mod common;
+
+use allocation_counter::measure;
+use common::context;
+use wgnorm::verify::transfer::create;
+use wgnorm::{Bound, Forward, LayerNorm, Variant};
+
+/// Recordings in one pass.
+const TIMES: u64 = 1000;
+
+/// A layer norm of one dispatch, or of three.
+fn bound(variant: Variant) -> Bound {
+    let context = context();
+    let norm = LayerNorm::new(&[4, 4096]).weight(false).bias(false).variant(variant);
+    let plan = norm.plan(context).unwrap();
+    let (x, y) = (create(context, "x", 4 * 4 * 4096), create(context, "y", 4 * 4 * 4096));
+    let workspace = context.create_workspace(plan.workspace_size());
+    plan.bind(&Forward::new(&x, &y).workspace(&workspace)).unwrap()
+}
+
+/// wgpu keeps the commands of a pass in vectors, which grow by doubling: some allocations for all recordings together.
+/// One of our own would be one for each.
+#[test]
+fn recording_in_a_pass_allocates_nothing() {
+    for (variant, dispatches) in [(Variant::Lane, 1), (Variant::Split, 3)] {
+        let bound = bound(variant);
+        assert_eq!(bound.dispatches(), dispatches);
+        let mut encoder = context().device().create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let counted = measure(|| {
+            for _ in 0..TIMES {
+                bound.record_in(&mut pass);
+            }
+        });
+        assert!(
+            counted.count_total < TIMES / 10,
+            "{} allocations in {TIMES} recordings of {dispatches} dispatches",
+            counted.count_total
+        );
+    }
+}
+
+/// A pass of its own costs what wgpu allocates for a pass, and no more with more dispatches in it but for the growth of
+/// those vectors.
+#[test]
+fn recording_a_pass_allocates_what_an_empty_pass_does() {
+    let mut encoder = context().device().create_command_encoder(&Default::default());
+    let empty = measure(|| {
+        for _ in 0..TIMES {
+            let mut pass = encoder.begin_compute_pass(&wgnorm::wgpu::ComputePassDescriptor {
+                label: Some("layer_norm"),
+                timestamp_writes: None,
+            });
+            pass.push_debug_group("layer_norm");
+            pass.pop_debug_group();
+        }
+    });
+    let bound = bound(Variant::Lane);
+    let recorded = measure(|| {
+        for _ in 0..TIMES {
+            bound.record(&mut encoder);
+        }
+    });
+    let (empty, recorded) = (empty.count_total as f64, recorded.count_total as f64);
+    let more = (recorded - empty) / TIMES as f64;
+    println!(
+        "{} allocations an empty pass, {more} more with a dispatch in it",
+        empty / TIMES as f64
+    );
+}
