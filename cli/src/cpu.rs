@@ -1,6 +1,7 @@
 //! Cases on the library's CPU path.
 
 use wgnorm::cpu::{self, Args};
+use wgnorm::geometry::Axis;
 use wgnorm::spec::{Operation, Source};
 use wgnorm::verify::{Case, Outcome};
 use wgnorm::{Record, Variant};
@@ -89,13 +90,48 @@ pub fn run_into(operation: &Operation, case: &Case, output: &mut Output) -> Resu
     Ok(())
 }
 
-/// Runs a case twice over different poisons, as `verify::run` does on a GPU.
+/// Runs a case twice over different poisons, as `verify::run` does on a GPU, with x and y by the strides it has.
 pub fn run_poisoned(case: &Case) -> Result<Outcome, wgnorm::Error> {
     let operation = case.operation()?;
-    let first = run(&operation, case, f32::NAN)?;
-    let second = run(&operation, case, 1e30)?;
+    let x_places = places(&operation, |axis| axis.x);
+    let y_places = places(&operation, |axis| axis.y);
+    let mut laid_out = case.clone();
+    laid_out.x = vec![f32::NAN; span(&x_places)];
+    for (&place, &x) in x_places.iter().zip(&case.x) {
+        laid_out.x[place] = x;
+    }
+    let run = |poison: f32| {
+        let mut output = Output::poisoned(&operation, case, poison);
+        output.y = vec![poison; span(&y_places)];
+        run_into(&operation, &laid_out, &mut output)?;
+        let mut rest = std::mem::take(&mut output.y);
+        for &place in &y_places {
+            output.y.push(std::mem::replace(&mut rest[place], poison));
+        }
+        let stray = rest.iter().filter(|y| y.to_bits() != poison.to_bits()).count();
+        Ok::<_, wgnorm::Error>((output, stray))
+    };
+    let (first, stray_writes) = run(f32::NAN)?;
+    let (second, more_stray_writes) = run(1e30)?;
     let bits_stable = first.bits() == second.bits();
-    Ok(first.outcome(None, dispatches(case), bits_stable))
+    Ok(Outcome {
+        stray_writes: stray_writes + more_stray_writes,
+        ..first.outcome(None, dispatches(case), bits_stable)
+    })
+}
+
+/// Where every element lies, in row-major order of the axes.
+fn places(operation: &Operation, stride: impl Fn(&Axis) -> u32) -> Vec<usize> {
+    operation.axes.iter().fold(vec![0], |starts, axis| {
+        let stride = stride(axis) as usize;
+        let along = |start: usize| (0..axis.extent as usize).map(move |i| start + i * stride);
+        starts.into_iter().flat_map(along).collect()
+    })
+}
+
+/// Elements from the first to the last.
+fn span(places: &[usize]) -> usize {
+    places.iter().max().map_or(0, |last| last + 1)
 }
 
 /// Number of statistics records of an operation: the product of its kept extents.
