@@ -90,6 +90,7 @@ where
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(52)
             .build_cartesian_2d(x, 0.0..highest * 1.05)?;
@@ -139,6 +140,7 @@ pub fn against(axes: &Axes<'_>, points: &[(f64, f64)]) -> Result<String> {
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(56)
             .build_cartesian_2d(range.clone().log_scale(), range.clone().log_scale())?;
@@ -168,8 +170,9 @@ pub fn map(map: &Map, name: impl Fn(&super::variants::Cell) -> (Paint, &'static 
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(24)
             .x_label_area_size(44)
-            .y_label_area_size(52)
+            .y_label_area_size(64)
             .build_cartesian_2d(1.0..f64::from(right) + 1.0, -1.0..f64::from(top) + 1.0)?;
         let power = |exponent: &f64| format!("2^{exponent:.0}");
         chart

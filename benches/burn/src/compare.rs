@@ -1,0 +1,212 @@
+//! One shape on both sides.
+
+use std::time::Instant;
+
+use burn::Tensor;
+use burn::module::Param;
+use burn::nn::{GroupNormConfig, InstanceNormConfig, LayerNormConfig, RmsNormConfig};
+use burn::tensor::module::batch_norm_train;
+use burn::tensor::{Device as BurnDevice, TensorData};
+use serde::{Deserialize, Serialize};
+use wgnorm::verify::transfer::{create, download, upload};
+use wgnorm::verify::{self, Case};
+use wgnorm::{Bound, Context, Forward, wgpu};
+
+use crate::shapes::{Op, Shape};
+use crate::{Result, VERIFIED};
+
+const EPS: f64 = 1e-5;
+/// burn compiles, tunes and fills its memory pools in its first runs.
+const WARM_UP: usize = 3;
+/// Of y of unit variance, times weights of up to 1.5: both sides have to mean the same.
+const MOST_APART: f32 = 1e-3;
+
+#[derive(Serialize, Deserialize, Default)]
+pub struct Device {
+    pub adapter: String,
+    pub driver: String,
+}
+
+/// Medians, and (largest - smallest) / median.
+#[derive(Serialize, Deserialize)]
+pub struct Measured {
+    pub variant: String,
+    pub wgnorm_ms: f64,
+    pub wgnorm_spread: f64,
+    pub burn_ms: f64,
+    pub burn_spread: f64,
+    /// burn over wgnorm, of samples taken one after the other.
+    pub ratio: f64,
+    /// The largest difference of the two y.
+    pub apart: f32,
+    pub runs: usize,
+}
+
+pub fn shape(shape: &Shape, runs: usize) -> Result<(Device, Measured)> {
+    let (device, setup) = BurnDevice::wgpu_options().init_with_setup()?;
+    let info = setup.adapter.get_info();
+    let context = Context::new(&setup.device, &setup.queue);
+    let case = shape.case();
+    let ours = Ours::new(&context, &case)?;
+    println!("{VERIFIED}");
+
+    let vector = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), &device);
+    let weight = vector(case.weight.as_deref().unwrap_or_default());
+    let bias = vector(case.bias.as_deref().unwrap_or_default());
+    let (param, columns) = (Param::from_tensor, shape.weights());
+    let measured = match shape.op {
+        Op::Layer => {
+            let mut norm = LayerNormConfig::new(columns).with_epsilon(EPS).init(&device);
+            (norm.gamma, norm.beta) = (param(weight), Some(param(bias)));
+            ours.against::<2>(&device, runs, |x| norm.forward(x))
+        }
+        Op::Rms => {
+            let mut norm = RmsNormConfig::new(columns).with_epsilon(EPS).init(&device);
+            norm.gamma = param(weight);
+            ours.against::<2>(&device, runs, |x| norm.forward(x))
+        }
+        // The module takes the statistics of the batch only where it is differentiated; this is what it calls then.
+        Op::Batch => ours.against::<4>(&device, runs, |x| {
+            batch_norm_train(x, weight.clone(), bias.clone(), EPS).output
+        }),
+        Op::Group { groups } => {
+            let mut norm = GroupNormConfig::new(groups, columns).with_epsilon(EPS).init(&device);
+            (norm.gamma, norm.beta) = (Some(param(weight)), Some(param(bias)));
+            ours.against::<4>(&device, runs, |x| norm.forward(x))
+        }
+        Op::Instance => {
+            let mut norm = InstanceNormConfig::new(columns).with_epsilon(EPS).init(&device);
+            (norm.gamma, norm.beta) = (Some(param(weight)), Some(param(bias)));
+            ours.against::<4>(&device, runs, |x| norm.forward(x))
+        }
+    }?;
+    let device = Device {
+        adapter: format!("{} ({})", info.name, info.backend),
+        driver: format!("{} {}", info.driver, info.driver_info),
+    };
+    Ok((device, measured))
+}
+
+/// wgnorm's side: verified, bound.
+struct Ours<'a> {
+    context: &'a Context,
+    case: &'a Case,
+    variant: String,
+    bound: Bound,
+    y: wgpu::Buffer,
+}
+
+impl<'a> Ours<'a> {
+    fn new(context: &'a Context, case: &'a Case) -> Result<Self> {
+        let outcome = pollster::block_on(verify::run(context, case, None))?;
+        let verdict = verify::judge(case, &outcome);
+        if !verdict.passed() {
+            return Err(verdict.failures.join("; ").into());
+        }
+        let mut operation = case.operation()?;
+        operation.statistics = false;
+        let plan = operation.plan(context)?;
+        let y = create(context, "y", size_of_val(case.x.as_slice()) as u64);
+        let x = upload(context, "x", &case.x);
+        let weight = case.weight.as_deref().map(|values| upload(context, "weight", values));
+        let bias = case.bias.as_deref().map(|values| upload(context, "bias", values));
+        let workspace = context.create_workspace(plan.workspace_size());
+        let mut args = Forward::new(&x, &y).workspace(&workspace);
+        args.weight = weight.as_ref().map(Into::into);
+        args.bias = bias.as_ref().map(Into::into);
+        Ok(Self {
+            context,
+            case,
+            variant: plan.variant().map_or("none", |variant| variant.name()).to_owned(),
+            bound: plan.bind(&args)?,
+            y,
+        })
+    }
+
+    /// Milliseconds from recording to the end of the wait.
+    fn sample(&self) -> Result<f64> {
+        let device = self.context.device();
+        let start = Instant::now();
+        let mut encoder = device.create_command_encoder(&Default::default());
+        self.bound.record(&mut encoder);
+        self.context.queue().submit([encoder.finish()]);
+        device.poll(wgpu::PollType::wait_indefinitely())?;
+        Ok(milliseconds(start))
+    }
+
+    fn read(&self) -> Result<Vec<f32>> {
+        Ok(pollster::block_on(download(
+            self.context,
+            &self.y,
+            0..self.case.x.len(),
+        ))?)
+    }
+
+    fn against<const D: usize>(
+        &self,
+        device: &BurnDevice,
+        runs: usize,
+        forward: impl Fn(Tensor<D>) -> Tensor<D>,
+    ) -> Result<Measured> {
+        let extents: [usize; D] = self.case.shape.as_slice().try_into()?;
+        let x = Tensor::<D>::from_data(TensorData::new(self.case.x.clone(), extents), device);
+        self.sample()?;
+        let expected = self.read()?;
+        let (mut wgnorm, mut burn, mut apart) = (Vec::new(), Vec::new(), 0f32);
+        for run in 0..WARM_UP + runs {
+            let ours = self.sample()?;
+            device.sync()?;
+            let start = Instant::now();
+            let y = forward(x.clone());
+            device.sync()?;
+            let theirs = milliseconds(start);
+            // y lives until here and is read, so that no part of it can be left out.
+            let y: Vec<f32> = y.into_data().to_vec().map_err(|error| format!("{error:?}"))?;
+            for (a, b) in y.iter().zip(&expected) {
+                let difference = (a - b).abs();
+                // NaN too.
+                if !(difference <= apart) {
+                    apart = difference;
+                }
+            }
+            if !(apart < MOST_APART) {
+                return Err(format!("burn's y is {apart} from wgnorm's").into());
+            }
+            if run >= WARM_UP {
+                wgnorm.push(ours);
+                burn.push(theirs);
+            }
+        }
+        let ratios: Vec<_> = burn.iter().zip(&wgnorm).map(|(burn, wgnorm)| burn / wgnorm).collect();
+        Ok(Measured {
+            variant: self.variant.clone(),
+            wgnorm_ms: median(&wgnorm),
+            wgnorm_spread: spread(&wgnorm),
+            burn_ms: median(&burn),
+            burn_spread: spread(&burn),
+            ratio: median(&ratios),
+            apart,
+            runs,
+        })
+    }
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn sorted(samples: &[f64]) -> Vec<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// The upper one of an even number.
+fn median(samples: &[f64]) -> f64 {
+    sorted(samples)[samples.len() / 2]
+}
+
+fn spread(samples: &[f64]) -> f64 {
+    let sorted = sorted(samples);
+    (sorted[sorted.len() - 1] - sorted[0]) / median(samples)
+}
