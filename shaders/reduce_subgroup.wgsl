@@ -1,5 +1,5 @@
 // Part of a subgroup per segment. Reductions over LANES lanes are log2(LANES) shuffles each, no barriers.
-// Chosen when: hardware adapters, short segments.
+// Chosen when: segments that part of a subgroup can hold.
 
 struct Place {
     slot: u32,  // segment of the workgroup
@@ -30,9 +30,5 @@ fn main(
     @builtin(subgroup_size) size: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let place = Place(subgroup * (size / LANES) + lane / LANES, lane % LANES);
-    hold_parameters(place);
-    for (var row = 0u; row < ROWS; row++) {
-        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
-    }
+    rows_of(group, groups, Place(subgroup * (size / LANES) + lane / LANES, lane % LANES));
 }

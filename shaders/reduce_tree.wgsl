@@ -42,9 +42,5 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    let place = Place(invocation / LANES, invocation % LANES, invocation);
-    hold_parameters(place);
-    for (var row = 0u; row < ROWS; row++) {
-        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
-    }
+    rows_of(group, groups, Place(invocation / LANES, invocation % LANES, invocation));
 }

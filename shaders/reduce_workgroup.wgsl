@@ -50,9 +50,5 @@ fn main(
     @builtin(num_subgroups) subgroups: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let place = Place(0u, invocation, subgroup, subgroups, lane);
-    hold_parameters(place);
-    for (var row = 0u; row < ROWS; row++) {
-        resident((linear_workgroup(group, groups) * ROWS + row) * (WORKGROUP / LANES) + place.slot, place);
-    }
+    rows_of(group, groups, Place(0u, invocation, subgroup, subgroups, lane));
 }

@@ -1,102 +1,204 @@
-// Normalization of one segment that LANES invocations hold in registers (one invocation, part of a subgroup, part of
-// a workgroup, or a workgroup; see the files that call this for which).
+// Normalization of one segment that LANES invocations hold in registers (one invocation, part of a subgroup, a subgroup,
+// or a workgroup; see the files that call this for which).
 //   y = (x - mean) / sqrt(var + eps) * weight + bias
-// Lane j of a segment holds its units j, j + LANES, ...: one read and one write. The segment is one chunk: its pivot
-// is the mean to f32, and the deviations from that give the mean's rest and the squares.
+// Lane j of a segment holds its units j, j + LANES, ..., and of the elements after them (resident_tail.wgsl) as many:
+// one read and one write. The segment is one chunk: its pivot is the mean to f32, and the deviations from that give the
+// mean's rest and the squares.
 //   scale by the largest magnitude;  k = x0 + mean(x - x0), x0 the mean of the first unit;
 //   s = sum(x - k), q = sum((x - k)^2)
 // Three reductions over the lanes. Lanes without a segment repeat the last one and write nothing, so that control
 // flow is uniform. Where all segments have the same weights and an invocation takes several segments (HOLD), it
 // reads its share of the weights once, in hold_parameters.
+//
+// Registers have no index: an array stays in them only if every index is known when the shader is compiled. Compilers
+// unroll loops for that if they are short, hence `sum_some` and `write_some`. Software adapters take long to compile loads,
+// so that those are unrolled for one BLOCK of units only: it goes to the array's start, and the array is turned round by
+// one block until all units are where they belong. (BLOCKS is 1 on hardware, and HELD at most 16.)
 
-var<private> held_weight: array<Unit, UNITS>;
-var<private> held_bias: array<Unit, UNITS>;
+const BLOCKS: u32 = (UNITS + BLOCK - 1u) / BLOCK;
+const HELD: u32 = BLOCKS * BLOCK;
+// See sum_units and write_units.
+const_assert HELD <= 16u;
+
+// Units whose weights are loaded at once, which happens less often.
+const HOLD_BLOCK: u32 = select(1u, HELD, BLOCKS == 1u);
+
+// All units of a segment have the same weight, and the same bias.
+const ONE_WEIGHT: bool = !WEIGHT_VARIES && !RUNS && !HOLD;
+
+alias Registers = array<Unit, HELD>;
+
+var<private> held: Registers;
+var<private> held_weight: Registers;
+var<private> held_bias: Registers;
+
+// A segment on its way.
+struct Walk {
+    at: Segment,
+    c: Cursor,
+    present: bool,
+    largest: u32,
+    scale: f32,
+    k: f32,  // the pivot
+    n: Normalizer,
+}
+
+fn first_of(at: Segment, place: Place) -> Cursor {
+    return cursor_at(at, min(place.lane, p.units - 1u));
+}
+
+// True if unit i of a lane is one of the segment's.
+fn holds(lane: u32, i: u32) -> bool {
+    return (FULL_LANES && HELD == UNITS) || lane + i * LANES < p.units;
+}
+
+fn turn(registers: ptr<private, Registers>, by: u32) {
+    if (by == HELD) {
+        return;
+    }
+    var first: array<Unit, BLOCK>;
+    for (var j = 0u; j < by; j++) {
+        first[j] = (*registers)[j];
+    }
+    for (var i = 0u; i < HELD - by; i++) {
+        (*registers)[i] = (*registers)[i + by];
+    }
+    for (var j = 0u; j < by; j++) {
+        (*registers)[HELD - by + j] = first[j];
+    }
+}
+
+// Steps from unit i of a lane to its next one, if it has one.
+fn step_from(i: u32, walk: ptr<function, Walk>, place: Place) {
+    if (holds(place.lane, i + 1u)) {
+        (*walk).c = advance((*walk).c, (*walk).at);
+    }
+}
 
 fn hold_parameters(place: Place) {
     if (!HOLD) {
         return;
     }
-    let at = segment_at(0u);
-    var c = cursor_at(at, min(place.lane, p.units - 1u));
-    for (var i = 0u; i < UNITS; i++) {
-        held_weight[i] = weight_at(c.weight);
-        held_bias[i] = bias_at(c.weight);
-        if (holds(place.lane, i + 1u)) {
-            c = advance(c, at);
+    var walk: Walk;
+    walk.at = segment_at(0u);
+    walk.c = first_of(walk.at, place);
+    for (var i = 0u; i < HELD; i += HOLD_BLOCK) {
+        for (var j = 0u; j < HOLD_BLOCK; j++) {
+            held_weight[j] = weight_at(walk.c.weight);
+            held_bias[j] = bias_at(walk.c.weight);
+            step_from(i + j, &walk, place);
+        }
+        turn(&held_weight, HOLD_BLOCK);
+        turn(&held_bias, HOLD_BLOCK);
+    }
+    hold_tail_parameters(walk.at, place);
+}
+
+fn read_units(walk: ptr<function, Walk>, place: Place) {
+    for (var block = 0u; block < BLOCKS; block++) {
+        for (var j = 0u; j < BLOCK; j++) {
+            let i = block * BLOCK + j;
+            if (holds(place.lane, i)) {
+                held[j] = load((*walk).c.x);
+                (*walk).largest = max((*walk).largest, magnitude(held[j]));
+            }
+            step_from(i, walk, place);
+        }
+        turn(&held, BLOCK);
+    }
+}
+
+struct Sums {
+    s: Sum,
+    q: Sum,
+}
+
+// Of the deviations from the pivot.
+fn sum_units(walk: Walk, place: Place) -> Sums {
+    var sums = Sums(Sum(0.0), Sum(0.0));
+    sum_some(0u, walk, place, &sums);
+    if (HELD > 8u) {
+        sum_some(8u, walk, place, &sums);
+    }
+    sum_tail(walk, place, &sums);
+    return sums;
+}
+
+// Eight of them: loops are unrolled only if they are short.
+fn sum_some(first: u32, walk: Walk, place: Place, sums: ptr<function, Sums>) {
+    var s = (*sums).s;
+    var q = (*sums).q;
+    for (var i = first; i < min(first + 8u, HELD); i++) {
+        if (holds(place.lane, i)) {
+            absorb(held[i] * walk.scale, walk.k, &s, &q);
         }
     }
+    *sums = Sums(s, q);
 }
 
-fn weight_of(i: u32, index: u32) -> Unit {
-    if (HOLD) {
-        return held_weight[i];
+fn write_units(walk: ptr<function, Walk>, place: Place) {
+    if (ONE_WEIGHT) {
+        held_weight[0] = weight_at((*walk).c.weight);
+        held_bias[0] = bias_at((*walk).c.weight);
     }
-    return weight_at(index);
+    write_some(0u, walk, place);
+    if (HELD > 4u) {
+        write_some(4u, walk, place);
+    }
+    if (HELD > 8u) {
+        write_some(8u, walk, place);
+    }
+    if (HELD > 12u) {
+        write_some(12u, walk, place);
+    }
 }
 
-fn bias_of(i: u32, index: u32) -> Unit {
-    if (HOLD) {
-        return held_bias[i];
+fn write_some(first: u32, walk: ptr<function, Walk>, place: Place) {
+    for (var i = first; i < min(first + 4u, HELD); i++) {
+        let c = (*walk).c;
+        var w: Unit;
+        var b: Unit;
+        if (HOLD) {
+            w = held_weight[i];
+            b = held_bias[i];
+        } else if (ONE_WEIGHT) {
+            w = held_weight[0];
+            b = held_bias[0];
+        } else {
+            w = weight_at(c.weight);
+            b = bias_at(c.weight);
+        }
+        let y = affine(center_and_scale(held[i], (*walk).n), w, b);
+        if ((*walk).present && holds(place.lane, i)) {
+            store(c, y);
+        }
+        step_from(i, walk, place);
     }
-    return bias_at(index);
 }
 
 fn resident(index: u32, place: Place) {
-    let present = FULL_GROUPS || index < p.segments;
-    let at = segment_at(min(index, p.segments - 1u));
+    var walk: Walk;
+    walk.present = FULL_GROUPS || index < p.segments;
+    walk.at = segment_at(min(index, p.segments - 1u));
+    walk.c = first_of(walk.at, place);
+    read_units(&walk, place);
+    let largest = reduce_max(max(walk.largest, read_tail(walk.at, place)), place);
+    walk.scale = scale_of(largest);
 
-    var held: array<Unit, UNITS>;
-    var largest = 0u;
-    var c = cursor_at(at, min(place.lane, p.units - 1u));
-    for (var i = 0u; i < UNITS; i++) {
-        if (holds(place.lane, i)) {
-            held[i] = load(c.x);
-            largest = max(largest, magnitude(held[i]));
-            c = advance(c, at);
-        }
-    }
-    largest = reduce_max(largest, place);
-    let scale = scale_of(largest);
-
-    var pivot = 0.0;
     if (CENTERED) {
-        let first = unit_mean(load(at.x) * scale);
-        var s = Sum(0.0);
-        var q = Sum(0.0);
-        for (var i = 0u; i < UNITS; i++) {
-            if (holds(place.lane, i)) {
-                absorb(held[i] * scale, first, &s, &q);
-            }
-        }
-        pivot = opaque(first + reduce_sum(vec2(total(s), 0.0), place).x / f32(p.count));
+        walk.k = mean_of_first(walk.at, walk.scale, place);
+        let s = total(sum_units(walk, place).s);
+        walk.k = opaque(walk.k + reduce_sum(vec2(s, 0.0), place).x / f32(p.count));
     }
-    var s = Sum(0.0);
-    var q = Sum(0.0);
-    for (var i = 0u; i < UNITS; i++) {
-        if (holds(place.lane, i)) {
-            absorb(held[i] * scale, pivot, &s, &q);
-        }
-    }
-    var sums = reduce_sum(vec2(total(s), total_power(q)), place);
+    let own = sum_units(walk, place);
+    var sums = reduce_sum(vec2(total(own.s), total_power(own.q)), place);
     if (MAXIMUM) {
-        sums.y = bitcast<f32>(largest) * scale;
+        sums.y = bitcast<f32>(largest) * walk.scale;
     }
-    let t = moments_of_scaled(pivot, sums.x, sums.y, p.count, largest);
-    let n = settle(t, at.record, present && place.lane == 0u);
+    let t = moments_of_scaled(walk.k, sums.x, sums.y, p.count, largest);
+    walk.n = settle(t, walk.at.record, walk.present && place.lane == 0u);
 
-    c = cursor_at(at, min(place.lane, p.units - 1u));
-    for (var i = 0u; i < UNITS; i++) {
-        let y = affine(center_and_scale(held[i], n), weight_of(i, c.weight), bias_of(i, c.weight));
-        if (present && holds(place.lane, i)) {
-            store(c, y);
-        }
-        if (holds(place.lane, i + 1u)) {
-            c = advance(c, at);
-        }
-    }
-}
-
-// True if unit i of a lane is one of the segment's.
-fn holds(lane: u32, i: u32) -> bool {
-    return FULL_LANES || lane + i * LANES < p.units;
+    walk.c = first_of(walk.at, place);
+    write_units(&walk, place);
+    write_tail(walk, place);
 }

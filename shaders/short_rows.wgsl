@@ -16,6 +16,11 @@ fn reduce_max(v: u32, place: Place) -> u32 {
     return v;
 }
 
+// The mean of the segment's first unit.
+fn mean_of_first(at: Segment, scale: f32, place: Place) -> f32 {
+    return unit_mean(held[0] * scale);
+}
+
 fn invocation(index: u32) {
     hold_parameters(Place(0u));
     for (var row = 0u; row < ROWS; row++) {

@@ -47,6 +47,7 @@ modules!(
     entry,
     entry_subgroup,
     finish,
+    first_loaded,
     given,
     halves,
     lane,
@@ -79,8 +80,12 @@ modules!(
     records_write,
     reduce_subgroup,
     reduce_tree,
+    reduce_whole_subgroup,
     reduce_workgroup,
     resident,
+    resident_rows,
+    resident_tail,
+    resident_tail_none,
     running,
     settle_columns,
     settle_row,
@@ -278,8 +283,10 @@ pub enum Parameters {
 pub enum Reduction {
     /// Through workgroup memory.
     Tree,
-    /// Within a subgroup.
+    /// Within part of a subgroup.
     Subgroup,
+    /// Within a subgroup, all of which shares a segment.
+    WholeSubgroup,
     /// Within subgroups, then across those of the workgroup.
     Workgroup,
 }
@@ -416,6 +423,8 @@ pub struct Header {
     pub runs: bool,
     /// Units of a segment that an invocation holds in registers.
     pub units: u32,
+    /// How many of them a loop takes at once.
+    pub block: u32,
     /// Consecutive segments of an invocation.
     pub rows: u32,
     /// True if every lane of a resident segment holds as many units as any.
@@ -455,6 +464,8 @@ pub struct Header {
     pub odd: bool,
     /// Runs end with elements that fill no unit.
     pub tail: bool,
+    /// Elements after the units of a resident segment that an invocation holds in registers.
+    pub tail_share: u32,
     /// Weight and bias differ between the units of a run.
     pub weight_varies: bool,
     /// Distance between the records of a unit's segments.
@@ -483,6 +494,7 @@ impl Header {
             reduced: 0,
             runs: false,
             units: 1,
+            block: 1,
             rows: 1,
             full_lanes: false,
             full_groups: false,
@@ -502,6 +514,7 @@ impl Header {
             weight_pairs: false,
             odd: false,
             tail: false,
+            tail_share: 0,
             weight_varies: false,
             record_step: 1,
             records: false,
@@ -593,7 +606,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 17] {
+    fn constants(&self) -> [(&'static str, u32); 19] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -614,6 +627,8 @@ impl Header {
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
             ("UNITS", self.units),
+            ("BLOCK", self.block),
+            ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
             ("CHUNK", self.unit.chunk()),
             ("PIVOT", self.unit.pivot()),
@@ -741,7 +756,10 @@ impl Header {
             if self.pairs || self.weight_pairs {
                 modules.push(halves);
             }
-            modules.push(pick(self.tail, tail, tail_none));
+            modules.push(match self.kernel {
+                Kernel::ShortRows | Kernel::Resident => pick(self.tail_share > 0, resident_tail, resident_tail_none),
+                _ => pick(self.tail, tail, tail_none),
+            });
         }
         match self.kernel {
             Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
@@ -769,11 +787,12 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.push(resident);
-                modules.push(match self.reduction {
-                    Reduction::Tree => reduce_tree,
-                    Reduction::Subgroup => reduce_subgroup,
-                    Reduction::Workgroup => reduce_workgroup,
+                modules.extend([resident, resident_rows]);
+                modules.extend(match self.reduction {
+                    Reduction::Tree => &[reduce_tree, first_loaded][..],
+                    Reduction::Subgroup => &[reduce_subgroup, first_loaded],
+                    Reduction::WholeSubgroup => &[reduce_whole_subgroup],
+                    Reduction::Workgroup => &[reduce_workgroup, first_loaded],
                 });
             }
             Kernel::Partial => {

@@ -74,6 +74,7 @@ pub fn trials(software: bool) -> Vec<Trial> {
     let few = || layer(&[[1, 1 << 21], [4, 1 << 19], [4, (1 << 19) + 1], [16, (1 << 17) - 1]]);
     let crossed = || columns(&[[16, 3136, 64], [1, 100_000, 32], [1, 500_000, 8], [4, 784, 256]]);
     let runs = || planes(&[[256, 64, 4], [128, 64, 16], [64, 64, 49], [64, 128, 64], [16, 256, 196]]);
+    let held = || layer(&[[32768, 128], [16384, 256], [8192, 512], [4096, 1024], [4096, 1023]]);
     match software {
         true => vec![
             trial(
@@ -91,8 +92,14 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 &["2", "4", "16", "64"],
                 layer(&[[4096, 1024], [65536, 64], [128, 8192]]),
             ),
-            trial("short_row_units", &["0", "1", "2", "4", "8"], short()),
+            // With more, rows of odd lengths take seconds to compile.
+            trial("short_row_units", &["0", "1", "2", "4"], short()),
             trial("short_row_elements", &["64", "1024", "8192", "65536"], short()),
+            trial("resident_row_units", &["0", "16", "64"], held()),
+            trial("resident_units", &["[1, 8]", "[2, 8]", "[4, 8]"], held()),
+            trial("resident_block", &["1", "2", "4"], held()),
+            trial("resident_rows", &["1", "8", "64"], held()),
+            trial("subgroup_workgroup", &["8", "32"], held()),
             trial(
                 "lane_segments",
                 &["8", "16", "32", "64", "128"],

@@ -106,7 +106,7 @@ impl Choice<'_> {
         let fits =
             |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));
         let resident =
-            |lanes: &dyn Fn(u32) -> Option<u32>| fits(Traversal::SharedRows, &|layout| lanes(layout.units).is_some());
+            |lanes: &dyn Fn(u32) -> Option<u32>| fits(Traversal::HeldRows, &|layout| lanes(layout.units).is_some());
         match variant {
             Variant::Lane => fits(Traversal::Rows, &|layout| bounded(layout, 1)),
             Variant::Subgroup => resident(&|units| subgroup_lanes(units, traits, tuning)),
@@ -163,6 +163,8 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
     };
     let across = has_columns(geometry) && geometry.length > 1
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some());
+    let units = geometry.length / tuning.widest_unit;
+    let resident = units > tuning.short_row_units && units <= tuning.resident_row_units;
     let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;
     match (across, traits.software) {
         (true, true) if geometry.length <= tuning.column_elements => {
@@ -172,8 +174,11 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
             vec![Variant::Column, Variant::ColumnSplit]
         }
         (true, _) => vec![Variant::ColumnSplit, Variant::Split],
-        (false, true) if fills => vec![Variant::Lane, Variant::Split],
-        (false, true) => vec![Variant::Split],
+        (false, true) => {
+            let walked = if fills { Variant::Lane } else { Variant::Split };
+            let resident = resident.then_some(Variant::Subgroup);
+            resident.into_iter().chain([walked, Variant::Split]).collect()
+        }
         (false, false) => vec![Variant::Subgroup, Variant::Workgroup, Variant::Split],
     }
 }

@@ -11,6 +11,8 @@ pub enum Traversal {
     Rows,
     /// Along a segment, by invocations that take its units in turn: all of it has to be whole units.
     SharedRows,
+    /// Along a segment, by invocations that hold it in registers: elements beyond whole units may follow its only run.
+    HeldRows,
     /// Across neighbouring segments.
     Columns,
 }
@@ -68,7 +70,8 @@ impl Layout {
         }
         let units: &[Unit] = match traversal {
             Traversal::Rows => &[Unit::Mat4, Unit::Loose, Unit::Vec4],
-            Traversal::SharedRows => &[Unit::Mat4, Unit::Vec4],
+            Traversal::HeldRows if geometry.reduced.len() < 2 => &[Unit::Mat4, Unit::Loose, Unit::Vec4],
+            Traversal::SharedRows | Traversal::HeldRows => &[Unit::Mat4, Unit::Vec4],
             Traversal::Columns => &[Unit::Columns],
         };
         let unit = units
@@ -201,6 +204,24 @@ impl Layout {
         !self.reduced.is_empty() || self.tail > 0
     }
 
+    /// True if a segment is one run.
+    pub fn is_one_run(&self) -> bool {
+        self.reduced.is_empty()
+    }
+
+    /// As [`header`](Self::header), for `lanes` invocations that hold a segment in registers, and load at most `most`
+    /// units of it at once.
+    pub fn resident_header(&self, header: &mut Header, lanes: u32, most: u32) {
+        self.header(header);
+        header.lanes = lanes;
+        header.units = self.units.div_ceil(lanes);
+        let blocks = header.units.div_ceil(most);
+        header.block = header.units.div_ceil(blocks);
+        header.full_lanes = self.units.is_multiple_of(lanes);
+        header.runs = !self.is_one_run();
+        header.tail_share = self.tail.div_ceil(lanes);
+    }
+
     /// Sets what of a header follows from the layout.
     pub fn header(&self, header: &mut Header) {
         header.unit = self.unit;
@@ -244,7 +265,7 @@ impl Layout {
 /// The digit that neighbouring elements of a unit belong to.
 fn inner_digit(geometry: &Geometry, traversal: Traversal) -> Option<&Digit> {
     match traversal {
-        Traversal::Rows | Traversal::SharedRows => geometry.reduced.last(),
+        Traversal::Rows | Traversal::SharedRows | Traversal::HeldRows => geometry.reduced.last(),
         Traversal::Columns => geometry.kept.last(),
     }
 }

@@ -110,18 +110,22 @@ impl Arrangement {
         let bytes = case.x.len() as u64 * 4;
         let mut binding_size = (bytes / 3).next_multiple_of(4) + 512;
         while binding_size < bytes {
-            let limited = context.with_traits(DeviceTraits {
-                binding_size,
-                ..*context.traits()
-            });
-            let limited = limited.with_tuning(*context.tuning());
+            let limited = with_bindings(context, binding_size);
             match case.operation()?.plan(&limited) {
                 Ok(_) => return Ok(Some(limited)),
-                Err(error) if error.kind() == ErrorKind::Limit => binding_size += binding_size / 2 + 4,
+                Err(error) if error.kind() == ErrorKind::Limit => binding_size = wider(binding_size),
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// `limited` with larger bindings, where its own were too small after all: [`context`](Self::context) looks for the
+    /// smallest that do for tensors in buffers of their own, and some in one buffer have to be bound together.
+    pub(super) fn relax(self, limited: &Context, context: &Context) -> Option<Context> {
+        let binding_size = wider(limited.traits().binding_size);
+        let more = self == Self::PiecesInArena && binding_size < context.traits().binding_size;
+        more.then(|| with_bindings(context, binding_size))
     }
 
     /// Where the views of a case begin: the number of a buffer and a word of it.
@@ -155,6 +159,18 @@ impl Arrangement {
         }
         placed
     }
+}
+
+fn with_bindings(context: &Context, binding_size: u64) -> Context {
+    let traits = DeviceTraits {
+        binding_size,
+        ..*context.traits()
+    };
+    context.with_traits(traits).with_tuning(*context.tuning())
+}
+
+fn wider(binding_size: u64) -> u64 {
+    binding_size + (binding_size / 2).next_multiple_of(4) + 4
 }
 
 /// Where a view begins, and how many words it spans.

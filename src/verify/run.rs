@@ -72,7 +72,7 @@ pub async fn run_arranged(
     variant: Option<Variant>,
     arrangement: Arrangement,
 ) -> Result<Outcome> {
-    let (arranged, context) = match (arrangement.of(case), arrangement.context(context, case)?) {
+    let (arranged, mut limited) = match (arrangement.of(case), arrangement.context(context, case)?) {
         (Some(arranged), Some(context)) => (arranged, context),
         _ => bail!(
             Parameter,
@@ -86,12 +86,16 @@ pub async fn run_arranged(
     if variant.is_some() {
         operation.variant = variant;
     }
-    let plan = operation.plan(&context)?;
-    let memory = Memory::new(&arranged, &plan, arrangement)?;
-    let [first, second] = [
-        run_poisoned(&context, &memory, &plan, POISONS[0]).await?,
-        run_poisoned(&context, &memory, &plan, POISONS[1]).await?,
-    ];
+    let (plan, [first, second]) = loop {
+        let plan = operation.plan(&limited)?;
+        let memory = Memory::new(&arranged, &plan, arrangement)?;
+        match run_twice(&limited, &memory, &plan).await {
+            Err(error) if error.kind() == ErrorKind::Limit => {
+                limited = arrangement.relax(&limited, context).ok_or(error)?;
+            }
+            result => break (plan, result?),
+        }
+    };
     let bits_stable = first == second;
     let (running_mean, running_var) = first.running.map(|[mean, var]| (floats(mean), floats(var))).unzip();
     Ok(Outcome {
@@ -190,6 +194,14 @@ impl Memory {
             _ => (0..view.words).map(|word| (view.buffer, view.first + word)).collect(),
         }
     }
+}
+
+async fn run_twice(context: &Context, memory: &Memory, plan: &Plan) -> Result<[Bits; 2]> {
+    let [first, second] = POISONS;
+    Ok([
+        run_poisoned(context, memory, plan, first).await?,
+        run_poisoned(context, memory, plan, second).await?,
+    ])
 }
 
 async fn run_poisoned(context: &Context, memory: &Memory, plan: &Plan, poison: u32) -> Result<Bits> {

@@ -27,12 +27,10 @@ pub fn arranged_failure(
             }
             verdict.failures.join("; ")
         }
-        // Candidates are those of aligned offsets: a forced variant may be refused at odd ones, and the smallest bindings
-        // that will do there may be too small where x and y are bound together.
+        // Candidates are those of aligned offsets: a forced variant may be refused at odd ones.
         Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant && arrangement != Arrangement::Plain => {
             return None;
         }
-        Err(error) if error.kind() == ErrorKind::Limit && arrangement == Arrangement::PiecesInArena => return None,
         Err(error) => error.to_string(),
     };
     Some(format!("{} [{chosen}, {}] {reason}", case.id, arrangement.name()))

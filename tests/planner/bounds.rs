@@ -63,7 +63,9 @@ pub fn trips(step: &Step) -> u64 {
     let accumulated = |units: u64| 4 * (walked(units) + 4 * chunks(units)) + 6 * chunks(units) + 16;
     match header.kernel {
         Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + walked(share(p.units)),
-        Kernel::ShortRows | Kernel::Resident => u64::from(header.rows) * (8 * u64::from(header.units) + 16),
+        Kernel::ShortRows | Kernel::Resident => {
+            u64::from(header.rows) * (8 * u64::from(header.units + header.tail_share) + 16)
+        }
         Kernel::Partial => u64::from(header.rows) * (accumulated(share(p.span_units)) + 1),
         Kernel::Apply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
         Kernel::Finish => share(p.parts),

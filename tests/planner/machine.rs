@@ -197,13 +197,14 @@ impl<'a> Machine<'a> {
         if registers {
             assert!(header.lanes * header.units >= p.units);
             assert!(!header.full_lanes || p.units == header.lanes * header.units);
+            assert_eq!(header.tail_share, p.tail.div_ceil(header.lanes));
         }
         let shares = shares(step);
         let mut sets = vec![Vec::new(); (p.segments * columns) as usize];
         for share in &shares {
             let at = walk.segment_at(share.segment);
-            for c in walk.cursors(at, share.first, share.units) {
-                for j in 0..walk.reach(c) {
+            for (c, elements) in walk.moves(at, share) {
+                for j in elements {
                     let word = self.read_x(&mut tensors, c.x, j, share.segment);
                     sets[(share.segment * columns + j % columns) as usize].push(word);
                 }
@@ -217,14 +218,14 @@ impl<'a> Machine<'a> {
         for share in &shares {
             let at = walk.segment_at(share.segment);
             let held = walk.segment_at(0);
-            let mut kept = walk.cursors(held, share.first, share.units);
-            for c in walk.cursors(at, share.first, share.units) {
+            let mut kept = walk.moves(held, share);
+            for (c, elements) in walk.moves(at, share) {
                 let kept = kept.next();
                 let weight = match registers && header.hold {
-                    true => kept.map_or(0, |kept| kept.weight),
+                    true => kept.map_or(0, |(kept, _)| kept.weight),
                     false => c.weight,
                 };
-                for j in 0..walk.reach(c) {
+                for j in elements {
                     let class = classes[(share.segment * columns + j % columns) as usize];
                     let element = self.store(&tensors, c, weight, j, share.segment, writes);
                     assert_eq!(class, self.expected.classes[element.record as usize], "{element:?}");

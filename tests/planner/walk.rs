@@ -1,5 +1,8 @@
 //! The index arithmetic of `shaders/traversal.wgsl`, written again: which units an invocation visits.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
 use wgnorm::plan::Step;
 use wgnorm::shader::{Header, Kernel, ParamDigit, Parameters, Params};
 
@@ -173,10 +176,22 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Where a share moves elements: cursors, and which of the neighbouring elements from each on.
+    pub fn moves(&self, at: Start, share: &Share) -> impl Iterator<Item = (Cursor, StepBy<Range<u32>>)> {
+        let units = self.cursors(at, share.first, share.units);
+        let units = units.map(|c| (c, (0..self.reach(c)).step_by(1)));
+        // Lanes that hold a segment in registers share the elements after its units, too.
+        let tail = (self.header.tail_share > 0).then(|| {
+            let (lane, lanes) = (share.first, self.header.lanes as usize);
+            (self.in_run(at, 0, self.p.units), (lane..self.p.tail).step_by(lanes))
+        });
+        units.chain(tail)
+    }
+
     /// Neighbouring elements that are moved from a cursor on: those of its unit, and after the last unit of a run those
     /// that fill no unit.
     pub fn reach(&self, c: Cursor) -> u32 {
-        let last = self.header.tail && c.unit + 1 == self.p.run_units;
+        let last = self.header.tail && self.header.tail_share == 0 && c.unit + 1 == self.p.run_units;
         self.header.unit.width() + if last { self.p.tail } else { 0 }
     }
 
@@ -226,7 +241,7 @@ pub fn shares(step: &Step) -> Vec<Share> {
     let mut shares = Vec::new();
     let mut push = |segment, span, first, lane: u32, units| {
         let units = walk.lane_share(units, lane);
-        if units > 0 {
+        if units > 0 || (header.tail_share > 0 && lane < p.tail) {
             shares.push(Share {
                 segment,
                 span,

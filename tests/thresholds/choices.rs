@@ -1,7 +1,7 @@
 //! The planner's own choices, on either side of every threshold.
 
 use wgnorm::verify::Case;
-use wgnorm::{Context, Layout, Variant};
+use wgnorm::{Context, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
 use crate::{checked, hardware, software};
@@ -17,6 +17,8 @@ fn table(rows: usize, columns: usize) -> Case {
 #[test]
 fn software_by_the_number_and_length_of_segments() {
     for context in software() {
+        // Where none are held in registers together, which comes first.
+        let context = &context.with_tuning(Tuning::SOFTWARE_NARROW);
         let tuning = context.tuning();
         let (segments, length) = (tuning.lane_segments as usize, tuning.lane_elements as usize);
         for (rows, length, longer) in [
@@ -28,6 +30,24 @@ fn software_by_the_number_and_length_of_segments() {
         ] {
             let variant = if longer { Variant::Split } else { Variant::Lane };
             assert_eq!(choice(context, &layer(rows, length)), variant);
+        }
+    }
+}
+
+#[test]
+fn software_by_the_length_that_registers_hold() {
+    for context in software() {
+        let tuning = context.tuning();
+        let first = |units: u32| (tuning.widest_unit * units) as usize;
+        let alone = first(tuning.short_row_units + 1);
+        let together = first(tuning.resident_row_units + 1);
+        for (length, variant) in [
+            (alone - 1, Variant::Lane),
+            (alone, Variant::Subgroup),
+            (together - 1, Variant::Subgroup),
+            (together, Variant::Split),
+        ] {
+            assert_eq!(choice(context, &layer(5, length)), variant, "{length}");
         }
     }
 }

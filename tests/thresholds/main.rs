@@ -39,9 +39,9 @@ fn software() -> &'static [Context] {
             wide_integers: false,
             ..traits
         };
-        let contexts = [traits, without_subgroups, without_wide_integers].map(|traits| context().with_traits(traits));
-        assert!(contexts.iter().all(|context| *context.tuning() == Tuning::SOFTWARE));
-        contexts.to_vec()
+        [traits, without_subgroups, without_wide_integers]
+            .map(|traits| context().with_traits(traits).with_tuning(Tuning::SOFTWARE))
+            .to_vec()
     })
 }
 
@@ -112,7 +112,7 @@ fn constant(header: &Header, name: &str) -> usize {
     value.expect("a constant of that name").parse().unwrap()
 }
 
-/// The units of long rows that an invocation walks along alone, the widest first.
+/// The units of long rows that an invocation walks along alone, or that several hold, the widest first.
 fn row_units(tuning: &Tuning) -> impl Iterator<Item = Unit> {
     let sixteen = tuning.widest_unit == 16;
     let units: &[Unit] = if sixteen {
@@ -123,7 +123,7 @@ fn row_units(tuning: &Tuning) -> impl Iterator<Item = Unit> {
     units.iter().copied()
 }
 
-/// The units of rows that invocations share, the widest first.
+/// The units of rows that invocations take in turn, the widest first.
 fn shared_row_units(tuning: &Tuning) -> impl Iterator<Item = Unit> {
     let widest = tuning.widest_unit;
     [Unit::Mat4, Unit::Vec4, Unit::Scalar]

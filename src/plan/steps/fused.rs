@@ -21,11 +21,10 @@ impl Planner<'_> {
         let mut invocations = u64::from(layout.groups);
         let elements = layout.units * layout.unit.per_segment();
         let unit_step = layout.unit.width() / layout.unit.index_width();
-        let short = !header.runs && layout.units <= tuning.short_row_units && params.step_x == unit_step;
+        let short = layout.is_one_run() && layout.units <= tuning.short_row_units && params.step_x == unit_step;
         if traversal == Traversal::Rows && short {
             header.kernel = Kernel::ShortRows;
-            header.units = layout.units;
-            header.full_lanes = true;
+            layout.resident_header(&mut header, 1, tuning.resident_block);
             // Several segments an invocation, but not so many that few workgroups are left.
             let spare = layout.groups / (tuning.lane_workgroup.0 * tuning.lane_workgroups);
             header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
@@ -67,7 +66,7 @@ impl Planner<'_> {
     /// Several lanes per segment, which they hold in registers.
     pub(super) fn resident(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
         let (traits, tuning, variant) = (self.traits, self.tuning, part.variant);
-        let layout = self.layout(part, Traversal::SharedRows)?;
+        let layout = self.layout(part, Traversal::HeldRows)?;
         let (lanes, workgroup, subgroup) = match variant {
             Variant::Subgroup => (
                 subgroup_lanes(layout.units, traits, tuning),
@@ -88,13 +87,13 @@ impl Planner<'_> {
             );
         };
         let mut header = self.header_of(part, Kernel::Resident, workgroup);
-        layout.header(&mut header);
-        header.lanes = lanes;
-        header.units = layout.units.div_ceil(lanes);
-        header.full_lanes = layout.units.is_multiple_of(lanes);
+        layout.resident_header(&mut header, lanes, tuning.resident_block);
         // Subgroups are full where workgroups are whole numbers of them, and segments do not straddle them.
         header.reduction = match traits.subgroup_size {
-            Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => subgroup,
+            Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => match subgroup {
+                Reduction::Subgroup if (lanes, lanes) == (smallest, largest) => Reduction::WholeSubgroup,
+                _ => subgroup,
+            },
             _ => Reduction::Tree,
         };
         let slots = workgroup / lanes;

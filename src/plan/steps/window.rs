@@ -34,7 +34,7 @@ impl Planner<'_> {
         // A window moves by single elements.
         let widest = match traversal {
             Traversal::Columns => self.tuning.widest_unit,
-            Traversal::Rows | Traversal::SharedRows => 1,
+            Traversal::Rows | Traversal::SharedRows | Traversal::HeldRows => 1,
         };
         let offsets = part.bindings.offsets;
         let Some(layout) = Layout::new(&geometry, traversal, widest, self.whole.has_affine, offsets) else {
