@@ -161,6 +161,7 @@ impl Tuning {
 
     /// For software adapters whose subgroups have fewer than eight lanes: more of a segment falls to each of them than is
     /// worth holding (SwiftShader, layer norm of 4096×1024: 0.13 of a copy with all of it in registers, 0.26 without).
+    /// `benches/records/2026-11-26-llvmpipe-resident.md` has more.
     pub const SOFTWARE_NARROW: Self = Self {
         resident_row_units: 0,
         ..Self::SOFTWARE
