@@ -12,21 +12,17 @@
 //
 // Registers have no index: an array stays in them only if every index is known when the shader is compiled. Compilers
 // unroll loops for that if they are short, hence `sum_some` and `write_some`. Software adapters take long to compile loads,
-// so that those are unrolled for one BLOCK of units only: it goes to the array's start, and the array is turned round by
-// one block until all units are where they belong. (BLOCKS is 1 on hardware, and HELD at most 16.)
+// so that those stay in a loop (ROLLED): one unit goes to the array's start, and the array is turned round by one, until
+// all units are where they belong.
 
-const BLOCKS: u32 = (UNITS + BLOCK - 1u) / BLOCK;
-const HELD: u32 = BLOCKS * BLOCK;
+const BLOCK: u32 = select(UNITS, 1u, ROLLED);
 // See sum_units and write_units.
-const_assert HELD <= 16u;
-
-// Units whose weights are loaded at once, which happens less often.
-const HOLD_BLOCK: u32 = select(1u, HELD, BLOCKS == 1u);
+const_assert UNITS <= 16u;
 
 // All units of a segment have the same weight, and the same bias.
 const ONE_WEIGHT: bool = !WEIGHT_VARIES && !RUNS && !HOLD;
 
-alias Registers = array<Unit, HELD>;
+alias Registers = array<Unit, UNITS>;
 
 var<private> held: Registers;
 var<private> held_weight: Registers;
@@ -49,23 +45,18 @@ fn first_of(at: Segment, place: Place) -> Cursor {
 
 // True if unit i of a lane is one of the segment's.
 fn holds(lane: u32, i: u32) -> bool {
-    return (FULL_LANES && HELD == UNITS) || lane + i * LANES < p.units;
+    return FULL_LANES || lane + i * LANES < p.units;
 }
 
-fn turn(registers: ptr<private, Registers>, by: u32) {
-    if (by == HELD) {
+fn turn(registers: ptr<private, Registers>) {
+    if (!ROLLED) {
         return;
     }
-    var first: array<Unit, BLOCK>;
-    for (var j = 0u; j < by; j++) {
-        first[j] = (*registers)[j];
+    let first = (*registers)[0];
+    for (var i = 1u; i < UNITS; i++) {
+        (*registers)[i - 1u] = (*registers)[i];
     }
-    for (var i = 0u; i < HELD - by; i++) {
-        (*registers)[i] = (*registers)[i + by];
-    }
-    for (var j = 0u; j < by; j++) {
-        (*registers)[HELD - by + j] = first[j];
-    }
+    (*registers)[UNITS - 1u] = first;
 }
 
 // Steps from unit i of a lane to its next one, if it has one.
@@ -82,29 +73,29 @@ fn hold_parameters(place: Place) {
     var walk: Walk;
     walk.at = segment_at(0u);
     walk.c = first_of(walk.at, place);
-    for (var i = 0u; i < HELD; i += HOLD_BLOCK) {
-        for (var j = 0u; j < HOLD_BLOCK; j++) {
+    for (var first = 0u; first < UNITS; first += BLOCK) {
+        for (var j = 0u; j < BLOCK; j++) {
             held_weight[j] = weight_at(walk.c.weight);
             held_bias[j] = bias_at(walk.c.weight);
-            step_from(i + j, &walk, place);
+            step_from(first + j, &walk, place);
         }
-        turn(&held_weight, HOLD_BLOCK);
-        turn(&held_bias, HOLD_BLOCK);
+        turn(&held_weight);
+        turn(&held_bias);
     }
     hold_tail_parameters(walk.at, place);
 }
 
 fn read_units(walk: ptr<function, Walk>, place: Place) {
-    for (var block = 0u; block < BLOCKS; block++) {
+    for (var first = 0u; first < UNITS; first += BLOCK) {
         for (var j = 0u; j < BLOCK; j++) {
-            let i = block * BLOCK + j;
+            let i = first + j;
             if (holds(place.lane, i)) {
                 held[j] = load((*walk).c.x);
                 (*walk).largest = max((*walk).largest, magnitude(held[j]));
             }
             step_from(i, walk, place);
         }
-        turn(&held, BLOCK);
+        turn(&held);
     }
 }
 
@@ -117,7 +108,7 @@ struct Sums {
 fn sum_units(walk: Walk, place: Place) -> Sums {
     var sums = Sums(Sum(0.0), Sum(0.0));
     sum_some(0u, walk, place, &sums);
-    if (HELD > 8u) {
+    if (UNITS > 8u) {
         sum_some(8u, walk, place, &sums);
     }
     sum_tail(walk, place, &sums);
@@ -128,7 +119,7 @@ fn sum_units(walk: Walk, place: Place) -> Sums {
 fn sum_some(first: u32, walk: Walk, place: Place, sums: ptr<function, Sums>) {
     var s = (*sums).s;
     var q = (*sums).q;
-    for (var i = first; i < min(first + 8u, HELD); i++) {
+    for (var i = first; i < min(first + 8u, UNITS); i++) {
         if (holds(place.lane, i)) {
             absorb(held[i] * walk.scale, walk.k, &s, &q);
         }
@@ -142,19 +133,19 @@ fn write_units(walk: ptr<function, Walk>, place: Place) {
         held_bias[0] = bias_at((*walk).c.weight);
     }
     write_some(0u, walk, place);
-    if (HELD > 4u) {
+    if (UNITS > 4u) {
         write_some(4u, walk, place);
     }
-    if (HELD > 8u) {
+    if (UNITS > 8u) {
         write_some(8u, walk, place);
     }
-    if (HELD > 12u) {
+    if (UNITS > 12u) {
         write_some(12u, walk, place);
     }
 }
 
 fn write_some(first: u32, walk: ptr<function, Walk>, place: Place) {
-    for (var i = first; i < min(first + 4u, HELD); i++) {
+    for (var i = first; i < min(first + 4u, UNITS); i++) {
         let c = (*walk).c;
         var w: Unit;
         var b: Unit;

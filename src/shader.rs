@@ -423,8 +423,8 @@ pub struct Header {
     pub runs: bool,
     /// Units of a segment that an invocation holds in registers.
     pub units: u32,
-    /// How many of them a loop takes at once.
-    pub block: u32,
+    /// Their loads are compiled once, in a loop: see `resident.wgsl`.
+    pub rolled: bool,
     /// Consecutive segments of an invocation.
     pub rows: u32,
     /// True if every lane of a resident segment holds as many units as any.
@@ -494,7 +494,7 @@ impl Header {
             reduced: 0,
             runs: false,
             units: 1,
-            block: 1,
+            rolled: false,
             rows: 1,
             full_lanes: false,
             full_groups: false,
@@ -606,7 +606,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 19] {
+    fn constants(&self) -> [(&'static str, u32); 18] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -627,7 +627,6 @@ impl Header {
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
             ("UNITS", self.units),
-            ("BLOCK", self.block),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
             ("CHUNK", self.unit.chunk()),
@@ -638,12 +637,13 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 17] {
+    fn switches(&self) -> [(&'static str, bool); 18] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
             ("FULL_GROUPS", self.full_groups),
             ("HOLD", self.hold),
+            ("ROLLED", self.rolled),
             ("UNIT_STEPS", self.unit_steps),
             ("SHIFTED", self.shifted),
             ("PAIRS", self.pairs || self.unit == Unit::Loose),

@@ -97,7 +97,6 @@ pub fn trials(software: bool) -> Vec<Trial> {
             trial("short_row_elements", &["64", "1024", "8192", "65536"], short()),
             trial("resident_row_units", &["0", "16", "64"], held()),
             trial("resident_units", &["[1, 8]", "[2, 8]", "[4, 8]"], held()),
-            trial("resident_block", &["1", "2", "4"], held()),
             trial("resident_rows", &["1", "8", "64"], held()),
             trial("subgroup_workgroup", &["8", "32"], held()),
             trial(

@@ -209,14 +209,11 @@ impl Layout {
         self.reduced.is_empty()
     }
 
-    /// As [`header`](Self::header), for `lanes` invocations that hold a segment in registers, and load at most `most`
-    /// units of it at once.
-    pub fn resident_header(&self, header: &mut Header, lanes: u32, most: u32) {
+    /// As [`header`](Self::header), for `lanes` invocations that hold a segment in registers.
+    pub fn resident_header(&self, header: &mut Header, lanes: u32) {
         self.header(header);
         header.lanes = lanes;
         header.units = self.units.div_ceil(lanes);
-        let blocks = header.units.div_ceil(most);
-        header.block = header.units.div_ceil(blocks);
         header.full_lanes = self.units.is_multiple_of(lanes);
         header.runs = !self.is_one_run();
         header.tail_share = self.tail.div_ceil(lanes);

@@ -99,8 +99,6 @@ thresholds! {
     subgroup_workgroup: u32 = power_of_two(1024),
     /// Units that an invocation of a resident segment holds at best, and at most.
     resident_units: (u32, u32) = ordered(16),
-    /// Most units of a resident segment that an invocation loads at once: they take long to compile.
-    resident_block: u32 = one_of(&[1, 2, 4, 8, 16]),
     /// Most segments that a workgroup takes one after the other, keeping its share of the weights.
     resident_rows: u32 = up_to(1024),
     /// Invocations of a workgroup that shares one segment, at least and at most.
@@ -145,7 +143,6 @@ impl Tuning {
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (1, 8),
-        resident_block: 1,
         resident_rows: 64,
         workgroup_lanes: (16, 256),
         split_lanes: 8,
@@ -193,7 +190,6 @@ impl Tuning {
         run_elements: 32,
         subgroup_workgroup: 128,
         resident_units: (4, 16),
-        resident_block: 16,
         resident_rows: 1,
         workgroup_lanes: (64, 256),
         split_lanes: 256,

@@ -1,9 +1,10 @@
 //! The planner's own choices, on either side of every threshold.
 
 use wgnorm::verify::Case;
-use wgnorm::{Context, Layout, Tuning, Variant};
+use wgnorm::{Context, DeviceTraits, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
+use crate::common::context;
 use crate::{checked, hardware, software};
 
 fn choice(context: &Context, case: &Case) -> Variant {
@@ -49,6 +50,22 @@ fn software_by_the_length_that_registers_hold() {
         ] {
             assert_eq!(choice(context, &layer(5, length)), variant, "{length}");
         }
+    }
+}
+
+#[test]
+fn software_by_the_size_of_subgroups() {
+    for (subgroup_size, tuning) in [
+        (None, Tuning::SOFTWARE),
+        (Some((4, 4)), Tuning::SOFTWARE_NARROW),
+        (Some((8, 8)), Tuning::SOFTWARE),
+    ] {
+        let traits = DeviceTraits {
+            software: true,
+            subgroup_size,
+            ..*context().traits()
+        };
+        assert_eq!(*context().with_traits(traits).tuning(), tuning);
     }
 }
 

@@ -24,7 +24,8 @@ impl Planner<'_> {
         let short = layout.is_one_run() && layout.units <= tuning.short_row_units && params.step_x == unit_step;
         if traversal == Traversal::Rows && short {
             header.kernel = Kernel::ShortRows;
-            layout.resident_header(&mut header, 1, tuning.resident_block);
+            layout.resident_header(&mut header, 1);
+            header.rolled = self.traits.software;
             // Several segments an invocation, but not so many that few workgroups are left.
             let spare = layout.groups / (tuning.lane_workgroup.0 * tuning.lane_workgroups);
             header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
@@ -87,7 +88,8 @@ impl Planner<'_> {
             );
         };
         let mut header = self.header_of(part, Kernel::Resident, workgroup);
-        layout.resident_header(&mut header, lanes, tuning.resident_block);
+        layout.resident_header(&mut header, lanes);
+        header.rolled = traits.software;
         // Subgroups are full where workgroups are whole numbers of them, and segments do not straddle them.
         header.reduction = match traits.subgroup_size {
             Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => match subgroup {
