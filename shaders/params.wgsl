@@ -1,4 +1,4 @@
-// What one dispatch is told at run time. The same struct as `Params` in src/shader.rs; a test compares the two.
+// What one dispatch is told at run time. The same struct as `Params` in src/shader/params.rs; a test compares the two.
 // Offsets and strides in x, y, weight and bias count units where the parameter varies along a unit, else elements.
 
 struct Digit {

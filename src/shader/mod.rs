@@ -4,119 +4,19 @@
 //! itself as the first lines of the shader: constants and binding declarations, the only WGSL made in Rust. All
 //! else are the files under `shaders/`, concatenated. Declarations need no order in WGSL.
 
+mod modules;
+mod params;
+mod slots;
+
 use std::fmt::Write as _;
 
-use bytemuck::{Pod, Zeroable};
-
-use crate::geometry::MAX_DIGITS;
 use crate::spec::{DType, EpsRule};
+use modules::Module;
+pub use params::{ParamDigit, Params};
+pub use slots::{Binding, Slot, Slots};
 
 /// The entry point of every kernel.
 pub const ENTRY_POINT: &str = "main";
-
-macro_rules! modules {
-    ($($name:ident),* $(,)?) => {
-        /// A file of `shaders/`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(non_camel_case_types)]
-        enum Module { $($name),* }
-
-        impl Module {
-            fn source(self) -> &'static str {
-                match self {
-                    $(Self::$name => include_str!(concat!("../shaders/", stringify!($name), ".wgsl"))),*
-                }
-            }
-        }
-    };
-}
-
-modules!(
-    accumulate,
-    apply,
-    apply_shared,
-    bias_loose,
-    bias_loose_pairs,
-    bias_loose_shared,
-    bias_none,
-    bias_scalar,
-    bias_shared,
-    bias_unit,
-    column,
-    copy,
-    entry,
-    entry_subgroup,
-    finish,
-    first_loaded,
-    given,
-    halves,
-    lane,
-    load,
-    loose_f32,
-    loose_pairs,
-    moments,
-    moments_skip,
-    moments_write,
-    normalize,
-    normalizer,
-    normalizer_columns,
-    normalizer_row,
-    output_none,
-    output_x,
-    output_y,
-    params,
-    partial,
-    power_absolute,
-    power_any,
-    power_maximum,
-    power_square,
-    prelude,
-    raise,
-    record,
-    record_norm,
-    recorded_columns,
-    recorded_row,
-    records_skip,
-    records_write,
-    reduce_subgroup,
-    reduce_tree,
-    reduce_whole_subgroup,
-    reduce_workgroup,
-    resident,
-    resident_rows,
-    resident_tail,
-    resident_tail_none,
-    running,
-    settle_columns,
-    settle_row,
-    shared_load,
-    short_rows,
-    single,
-    storage_columns_pairs,
-    storage_f32,
-    storage_f32_pairs,
-    storage_loose,
-    store,
-    tail,
-    tail_none,
-    traversal,
-    task,
-    tree,
-    unit_columns,
-    unit_elementwise,
-    unit_f32,
-    unit_mat4,
-    unit_of_row,
-    unit_vec4,
-    weight_loose,
-    weight_loose_pairs,
-    weight_loose_shared,
-    weight_none,
-    weight_scalar,
-    weight_shared,
-    weight_unit,
-    window,
-);
 
 /// Whose WGSL a shader is written in: it differs in how subgroup operations are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -302,106 +202,6 @@ pub enum Power {
     Any,
     /// Nothing: the largest magnitude is taken.
     Maximum,
-}
-
-/// What a binding holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Slot {
-    /// The input.
-    X,
-    /// The output.
-    Y,
-    /// Weight.
-    Weight,
-    /// Bias.
-    Bias,
-    /// Statistics records, one vec4 a segment.
-    Records,
-    /// Moments that a kernel writes, two vec4 a segment.
-    Moments,
-    /// Moments that a kernel reads.
-    Parts,
-    /// Running mean.
-    RunningMean,
-    /// Running variance.
-    RunningVar,
-    /// Words that are copied.
-    From,
-    /// Where they go.
-    To,
-    /// x once more, as pairs of elements.
-    XPairs,
-    /// Weight once more, as pairs of elements.
-    WeightPairs,
-    /// Bias once more, as pairs of elements.
-    BiasPairs,
-}
-
-impl Slot {
-    /// The number of the binding in group 0; 0 is the uniform parameter block.
-    pub fn binding(self) -> u32 {
-        self as u32 + 1
-    }
-
-    /// The slot whose elements are bound once more as pairs; any other slot itself.
-    pub fn single(self) -> Self {
-        match self {
-            Self::XPairs => Self::X,
-            Self::WeightPairs => Self::Weight,
-            Self::BiasPairs => Self::Bias,
-            slot => slot,
-        }
-    }
-
-    fn bit(self) -> u16 {
-        1 << self as u16
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::X => "x",
-            Self::Y => "y",
-            Self::Weight => "weight",
-            Self::Bias => "bias",
-            Self::Records => "records",
-            Self::Moments => "moments",
-            Self::Parts => "parts",
-            Self::RunningMean => "running_mean",
-            Self::RunningVar => "running_var",
-            Self::From => "from_words",
-            Self::To => "to_words",
-            Self::XPairs => "x_pairs",
-            Self::WeightPairs => "weight_pairs",
-            Self::BiasPairs => "bias_pairs",
-        }
-    }
-}
-
-/// A set of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Slots(u16);
-
-impl Slots {
-    /// Adds a slot.
-    pub fn insert(&mut self, slot: Slot) {
-        self.0 |= slot.bit();
-    }
-
-    /// True if the slot is in the set.
-    pub fn contains(self, slot: Slot) -> bool {
-        self.0 & slot.bit() != 0
-    }
-}
-
-/// One storage binding of a kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Binding {
-    /// What it holds.
-    pub slot: Slot,
-    /// True if the kernel writes it.
-    pub written: bool,
-    /// True if it is declared `read_write`: where it is written, or shares its buffer with one that is.
-    pub read_write: bool,
 }
 
 /// Everything that is fixed when a pipeline is made.
@@ -825,67 +625,4 @@ impl Header {
         }
         modules
     }
-}
-
-/// A digit as the shaders see it; strides in units or elements, see `shaders/params.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
-pub struct ParamDigit {
-    /// Number of positions.
-    pub extent: u32,
-    /// Stride in x.
-    pub x: u32,
-    /// Stride in y.
-    pub y: u32,
-    /// Stride in weight and bias.
-    pub weight: u32,
-    /// Stride in the records.
-    pub record: u32,
-    /// Zero.
-    pub padding: [u32; 3],
-}
-
-/// What one dispatch is told at run time: the uniform block of `shaders/params.wgsl`, where the fields are
-/// explained.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
-#[allow(missing_docs)]
-pub struct Params {
-    pub digits: [ParamDigit; MAX_DIGITS],
-    pub segments: u32,
-    pub units: u32,
-    pub run_units: u32,
-    pub step_x: u32,
-    pub step_y: u32,
-    pub step_weight: u32,
-    pub x_offset: u32,
-    pub y_offset: u32,
-    pub y_shift: u32,
-    pub weight_offset: u32,
-    pub bias_shift: u32,
-    pub record_offset: u32,
-    pub spans: u32,
-    pub span_units: u32,
-    pub first_span: u32,
-    pub tail: u32,
-    pub parts: u32,
-    pub parts_group: u32,
-    pub parts_stride: u32,
-    pub count: u32,
-    pub instances: u32,
-    pub ddof: u32,
-    pub eps: f32,
-    pub min_exponent: i32,
-    pub rate: f32,
-    pub unbiased: u32,
-    pub power: [f32; 2],
-    pub root: [f32; 2],
-    pub window_left: u32,
-    pub window_right: u32,
-    pub window_scale: f32,
-    pub window_k: f32,
-    pub negative_base: i32,
-    pub first_channel: u32,
-    pub channels: u32,
-    pub zero: u32,
 }
