@@ -161,7 +161,7 @@ impl<'a> Ours<'a> {
             device.sync()?;
             let theirs = milliseconds(start);
             // y lives until here and is read, so that no part of it can be left out.
-            let y: Vec<f32> = y.into_data().to_vec().map_err(|error| format!("{error:?}"))?;
+            let y: Vec<f32> = y.into_data().try_to_vec().map_err(|error| format!("{error:?}"))?;
             for (a, b) in y.iter().zip(&expected) {
                 let difference = (a - b).abs();
                 // NaN too.

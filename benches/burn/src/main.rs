@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use compare::{Device, Measured};
-use shapes::Shape;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
