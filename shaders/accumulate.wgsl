@@ -66,9 +66,17 @@ struct Sums {
 
 // The sums over `units` units, STRIDE apart, from a cursor on: of deviations of x * scale from a pivot, and their powers.
 // `measured`, known when the shader is compiled: with a scale other than 1, and the largest magnitude.
+// Units that a loop takes four at a time are summed in four places: a sum that holds an outlier loses what is small beside
+// it. Others go to each place in turn.
 fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, measured: bool) -> Sums {
     var s = Sum(0.0);
     var q = Sum(0.0);
+    var s1 = s;
+    var s2 = s;
+    var s3 = s;
+    var q1 = q;
+    var q2 = q;
+    var q3 = q;
     var largest = Bits(0u);
     var count = units * PER_UNIT;
     var c = start;
@@ -85,9 +93,9 @@ fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, mea
                 let third = load_for_sums(x + 2u * step);
                 let fourth = load_for_sums(x + 3u * step);
                 absorb(first, pivot, &s, &q);
-                absorb(second, pivot, &s, &q);
-                absorb(third, pivot, &s, &q);
-                absorb(fourth, pivot, &s, &q);
+                absorb(second, pivot, &s1, &q1);
+                absorb(third, pivot, &s2, &q2);
+                absorb(fourth, pivot, &s3, &q3);
                 x += 4u * step;
             }
         }
@@ -98,6 +106,18 @@ fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, mea
                 largest = max(largest, magnitude(u));
             }
             absorb(u, pivot, &s, &q);
+            if (UNROLL == 4u) {
+                let first = s;
+                s = s1;
+                s1 = s2;
+                s2 = s3;
+                s3 = first;
+                let power_of_first = q;
+                q = q1;
+                q1 = q2;
+                q2 = q3;
+                q3 = power_of_first;
+            }
             x += step;
         }
         c = along(c, take);
@@ -106,6 +126,10 @@ fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, mea
             count += absorb_tail(x, pivot, scale, measured, &s, &q, &largest);
             c = next_run(c, at);
         }
+    }
+    if (UNROLL == 4u) {
+        s = (s + s1) + (s2 + s3);
+        q = join(join(q, q1), join(q2, q3));
     }
     return Sums(s, q, largest, count, c);
 }
