@@ -13,6 +13,9 @@ struct Moments {
     count: u32,
 }
 
+// What invocations combine.
+alias Partial = Moments;
+
 // Exponents that say more than a scale. They survive every combine, the largest winning.
 const NOTHING: i32 = -4096;  // all values are 0, or there are none
 const INFINITE: i32 = 4096;  // an infinity is among the values, but no NaN

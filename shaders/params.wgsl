@@ -51,6 +51,10 @@ struct Params {
     negative_base: i32,        // sign of a negative number raised to the power: 1, -1, or 0 for NaN
     first_channel: u32,        // channels before the first of this dispatch
     channels: u32,
+    dx_shift: u32,             // index in dx minus index in x, modulo 2^32
+    dweight_offset: u32,
+    dbias_offset: u32,
+    accumulate: u32,           // 1: gradients of weight and bias are added to what is there
     zero: u32,                 // always 0: see opaque()
 }
 

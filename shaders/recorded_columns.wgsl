@@ -3,8 +3,8 @@
 fn recorded(index: u32) -> Normalizer {
     return normalizer_from(
         records[index],
-        records[index + RECORD_STEP],
-        records[index + 2u * RECORD_STEP],
-        records[index + 3u * RECORD_STEP],
+        records[index + NORMALIZER_STEP],
+        records[index + 2u * NORMALIZER_STEP],
+        records[index + 3u * NORMALIZER_STEP],
     );
 }

@@ -1,16 +1,16 @@
-// Combines the moments of LANES invocations that are TREE_STEP apart; the first of them gets the result.
+// Combines what LANES invocations have that are TREE_STEP apart; the first of them gets the result.
 
-var<workgroup> shared_moments: array<Moments, TREE_SIZE>;
+var<workgroup> shared_partials: array<Partial, TREE_SIZE>;
 
-fn tree(t: Moments, invocation: u32) -> Moments {
-    shared_moments[invocation] = t;
+fn tree(t: Partial, invocation: u32) -> Partial {
+    shared_partials[invocation] = t;
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (invocation / TREE_STEP < half) {
-            let other = shared_moments[invocation + half * TREE_STEP];
-            shared_moments[invocation] = combine(shared_moments[invocation], other);
+            let other = shared_partials[invocation + half * TREE_STEP];
+            shared_partials[invocation] = combine(shared_partials[invocation], other);
         }
     }
     workgroupBarrier();
-    return shared_moments[invocation];
+    return shared_partials[invocation];
 }

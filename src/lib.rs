@@ -89,6 +89,7 @@
 #![warn(missing_docs)]
 
 mod arguments;
+mod backward;
 mod context;
 #[cfg(not(target_family = "wasm"))]
 pub mod cpu;
@@ -107,12 +108,13 @@ mod tuning;
 pub mod verify;
 
 pub use arguments::{Forward, View};
+pub use backward::{Backward, BackwardPlan};
 pub use context::{AdapterOptions, Context};
 pub use error::{Error, ErrorKind, Result};
 pub use record::{Bound, Merge, MergePlan, Plan};
 pub use spec::{
-    Affine, BatchNorm, DType, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm, MeanVarianceNorm,
-    Normalization, OneValue, Operation, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
+    Affine, BatchNorm, DType, Gradients, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
+    MeanVarianceNorm, Normalization, OneValue, Operation, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
 };
 pub use statistics::{Moments, Record};
 pub use traits::DeviceTraits;

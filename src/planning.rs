@@ -1,5 +1,6 @@
 //! From what a caller builds to a plan: the methods that every builder has in common.
 
+use crate::backward::BackwardPlan;
 use crate::context::Context;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -7,8 +8,8 @@ use crate::error::Result;
 use crate::plan::{Facts, Recipe, candidates};
 use crate::record::Plan;
 use crate::spec::{
-    BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, MeanVarianceNorm, Normalization,
-    Operation, RmsNorm, Stage, ZScore,
+    BatchNorm, Gradients, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, MeanVarianceNorm,
+    Normalization, Operation, RmsNorm, Stage, ZScore,
 };
 use crate::tuning::Variant;
 
@@ -20,6 +21,45 @@ impl Operation {
     /// [`Limit`](ErrorKind::Limit) if the device cannot run it, [`Device`](ErrorKind::Device) if it refuses a shader.
     pub fn plan(&self, context: &Context) -> Result<Plan> {
         Plan::new(context, self)
+    }
+
+    /// Plans the backward pass: the gradients of x, weight and bias.
+    ///
+    /// If the operation was built with `statistics`, the call binds those that the forward pass wrote; else they are taken
+    /// of x again.
+    ///
+    /// ```
+    /// use wgnorm::verify::transfer::{create, download, upload};
+    /// use wgnorm::{Backward, Context, Gradients, LayerNorm};
+    /// # pollster::block_on(async {
+    /// let context = Context::request(&Default::default()).await?;
+    /// let norm = LayerNorm::new(&[2, 4]).bias(false);
+    /// let gradients = Gradients { dbias: false, ..Gradients::all() };
+    /// let plan = norm.plan_backward(&context, gradients)?;
+    ///
+    /// let x = upload(&context, "x", &[0.0f32, 1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 0.0]);
+    /// let dy = upload(&context, "dy", &[1.0f32; 8]);
+    /// let weight = upload(&context, "weight", &[1.0f32; 4]);
+    /// let (dx, dweight) = (create(&context, "dx", 32), create(&context, "dweight", 16));
+    /// let workspace = context.create_workspace(plan.workspace_size());
+    /// let args = Backward::new(&x, &dy).weight(&weight).dx(&dx).dweight(&dweight).workspace(&workspace);
+    /// let bound = plan.bind(&args)?;
+    ///
+    /// let mut encoder = context.device().create_command_encoder(&Default::default());
+    /// bound.record(&mut encoder);
+    /// context.queue().submit([encoder.finish()]);
+    ///
+    /// // Adding the same to all of a row changes nothing.
+    /// let dx: Vec<f32> = download(&context, &dx, 0..8).await?;
+    /// assert!(dx.iter().all(|dx| dx.abs() < 1e-6));
+    /// # Ok::<(), wgnorm::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), and [`ErrorKind::Argument`] for gradients of what the operation does not have,
+    /// [`ErrorKind::Shape`] for dx of an x that is broadcast.
+    pub fn plan_backward(&self, context: &Context, gradients: Gradients) -> Result<BackwardPlan> {
+        BackwardPlan::new(context, self, gradients)
     }
 
     /// Plans the statistics alone: x to one [`Moments`](crate::Moments) per segment. Only x, moments and a workspace
@@ -65,6 +105,14 @@ macro_rules! plannable {
             /// As [`Operation::plan`].
             pub fn plan(&self, context: &Context) -> Result<Plan> {
                 self.operation()?.plan(context)
+            }
+
+            /// Plans the backward pass: [`Operation::plan_backward`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan_backward`].
+            pub fn plan_backward(&self, context: &Context, gradients: Gradients) -> Result<BackwardPlan> {
+                self.operation()?.plan_backward(context, gradients)
             }
 
             /// Plans the statistics alone: [`Operation::plan_statistics`].

@@ -33,7 +33,10 @@ impl<'a> Ranges<'a> {
             let role = range.need.role;
             facts.offsets[role as usize] = (range.first() % alignment / 4) as u32;
             // Others than these are read in units of four words and more, or have no offset among the parameters.
-            let anywhere = matches!(role, Role::X | Role::Y | Role::Weight | Role::Bias);
+            let anywhere = matches!(
+                role,
+                Role::X | Role::Y | Role::Weight | Role::Bias | Role::Dy | Role::Dx | Role::Dweight | Role::Dbias
+            );
             if !anywhere && !range.first().is_multiple_of(alignment) {
                 if role == Role::Workspace {
                     bail!(
@@ -57,13 +60,16 @@ impl<'a> Ranges<'a> {
                 }
                 match (other.need.role, role) {
                     (Role::X, Role::Y) => {}
+                    (over @ (Role::X | Role::Dy), Role::Dx) if other.first() == range.first() => {
+                        facts.dx_over = Some(over);
+                    }
                     (_, Role::Workspace) => bail!(
                         Overlap,
                         role.name(),
                         "shares a {alignment}-byte block of its buffer with {}",
                         other.need.role.name()
                     ),
-                    (Role::X | Role::Y, small) | (small, _) => facts.staged.insert(small),
+                    (Role::X | Role::Y | Role::Dy | Role::Dx, small) | (small, _) => facts.staged.insert(small),
                 }
             }
         }
@@ -73,6 +79,10 @@ impl<'a> Ranges<'a> {
         {
             facts.apart = Some((y.first() / 4) as i64 - (x.first() / 4) as i64);
         }
+        // In the place of what is copied elsewhere, dx overwrites nothing.
+        facts.dx_over = facts
+            .dx_over
+            .filter(|over| !facts.staged.contains(*over) && !facts.staged.contains(Role::Dx));
         Ok(Self {
             ranges,
             alignment,
@@ -151,13 +161,15 @@ fn check_overlap(a: &Range<'_>, b: &Range<'_>, operation: &Operation) -> Result<
         return Ok(());
     }
     let mut hint = "";
-    if let (Role::X, Role::Y) = (a.need.role, b.need.role) {
-        let same_strides = operation.axes.iter().all(|axis| axis.extent == 1 || axis.x == axis.y);
+    if let (Role::X, Role::Y | Role::Dx) | (Role::Dy, Role::Dx) = (a.need.role, b.need.role) {
+        let alike = operation.axes.iter().all(|axis| axis.extent == 1 || axis.x == axis.y);
+        // dx lies as x does, and dy as y.
+        let same_strides = alike || (a.need.role, b.need.role) == (Role::X, Role::Dx);
         let looks_around = matches!(operation.statistic, Statistic::Window(_));
         let apart = (b.first() / 4) as i64 - (a.first() / 4) as i64;
         match (same_strides, apart) {
             (true, 0) if !looks_around => return Ok(()),
-            (true, 0) => hint = ": y depends on neighbours of x, so that in place is impossible",
+            (true, 0) => hint = ": it depends on neighbours of x, so that in place is impossible",
             (true, _) if !meet(&operation.axes, apart) => return Ok(()),
             (true, _) => hint = "; in place needs the very same range",
             (false, _) => hint = "; in place needs the same strides too",

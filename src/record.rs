@@ -107,7 +107,7 @@ impl Plan {
         if operation.elements()? == 0 {
             return Ok(0);
         }
-        let ranges = Ranges::new(arguments(&operation, args, 0)?, self.context.traits(), &operation)?;
+        let ranges = self.ranges(&operation, args, 0)?;
         Ok(operation.recipe(&self.context, &ranges.facts)?.workspace)
     }
 
@@ -143,21 +143,20 @@ impl Plan {
         if operation.elements()? == 0 {
             return Ok(Bound::empty(operation.name));
         }
-        let ranges = |workspace| -> Result<Ranges<'_>> {
-            let ranges = arguments(&operation, args, workspace)?;
-            Ranges::new(ranges, self.context.traits(), &operation)
-        };
-        // The facts decide the workspace, which is checked in turn. One in the buffer of weight and bias, which kernels
-        // then write, may have these staged, and has to be larger.
-        let mut workspace = 0;
-        loop {
-            let ranges = ranges(workspace)?;
-            let recipe = operation.recipe(&self.context, &ranges.facts)?;
-            if recipe.workspace <= workspace {
-                return Bound::new(&self.context, operation.name, &recipe, &ranges);
-            }
-            workspace = recipe.workspace;
-        }
+        bind(
+            &self.context,
+            operation.name,
+            |workspace| self.ranges(&operation, args, workspace),
+            |facts| operation.recipe(&self.context, facts),
+        )
+    }
+
+    fn ranges<'a>(&self, operation: &Operation, args: &Forward<'a>, workspace: u64) -> Result<Ranges<'a>> {
+        // y always has a value, and a workspace that is not needed does no harm.
+        let harmless = [Role::Workspace, Role::Y];
+        let given = |role| args.view(role);
+        let ranges = arguments(operation.name, needs(operation)?, workspace, given, &harmless)?;
+        Ranges::new(ranges, self.context.traits(), operation)
     }
 
     /// Binds and records in one.
@@ -177,7 +176,7 @@ impl fmt::Display for Plan {
 }
 
 /// The operation with another extent of the outermost axis.
-fn at_extent(operation: &Operation, extent: usize) -> Result<Operation> {
+pub(crate) fn at_extent(operation: &Operation, extent: usize) -> Result<Operation> {
     let mut operation = operation.clone();
     let Some(axis) = operation.axes.first_mut() else {
         bail!(Shape, "outer_extent", "a scalar has no outermost axis");
@@ -200,9 +199,15 @@ fn at_extent(operation: &Operation, extent: usize) -> Result<Operation> {
     Ok(operation)
 }
 
-/// The views that `operation` needs, with their sizes.
-fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> Result<Vec<Range<'a>>> {
-    let mut needs = needs(operation)?;
+/// The views that a call needs, of those it gives, with their sizes; the workspace too, if it is not 0 bytes. Views that
+/// are given without need are refused, unless they do no `harm`.
+pub(crate) fn arguments<'a>(
+    name: &str,
+    mut needs: Vec<Need>,
+    workspace: u64,
+    given: impl Fn(Role) -> Option<View<'a>>,
+    harmless: &[Role],
+) -> Result<Vec<Range<'a>>> {
     if workspace > 0 {
         needs.push(Need {
             role: Role::Workspace,
@@ -211,28 +216,40 @@ fn arguments<'a>(operation: &Operation, args: &Forward<'a>, workspace: u64) -> R
             written: true,
         });
     }
-    // y always has a value, and a workspace that is not needed does no harm.
-    let harmless = [Role::Workspace, Role::Y];
     let needless = |role: &Role| !harmless.contains(role) && needs.iter().all(|need| need.role != *role);
-    if let Some(role) = (Role::ALL.into_iter().filter(needless)).find(|role| args.view(*role).is_some()) {
-        bail!(
-            Argument,
-            role.name(),
-            "is given, but {} was planned without it",
-            operation.name
-        );
+    if let Some(role) = (Role::ALL.into_iter().filter(needless)).find(|role| given(*role).is_some()) {
+        bail!(Argument, role.name(), "is given, but {name} was planned without it");
     }
-    let range = |need: Need| match args.view(need.role) {
+    let range = |need: Need| match given(need.role) {
         Some(view) => Ok(Range { need, view }),
         None => bail!(
             Argument,
             need.role.name(),
-            "is missing: {} needs {} bytes of it",
-            operation.name,
+            "is missing: {name} needs {} bytes of it",
             need.bytes
         ),
     };
     needs.into_iter().map(range).collect()
+}
+
+/// Binds views that `ranges` checks for a workspace of so many bytes, to the recipe that the facts about them make.
+pub(crate) fn bind<'a>(
+    context: &Context,
+    label: &'static str,
+    ranges: impl Fn(u64) -> Result<Ranges<'a>>,
+    recipe: impl Fn(&Facts) -> Result<Recipe>,
+) -> Result<Bound> {
+    // The facts decide the workspace, which is checked in turn. One in the buffer of weight and bias, which kernels
+    // then write, may have these staged, and has to be larger.
+    let mut workspace = 0;
+    loop {
+        let ranges = ranges(workspace)?;
+        let recipe = recipe(&ranges.facts)?;
+        if recipe.workspace <= workspace {
+            return Bound::new(context, label, &recipe, &ranges);
+        }
+        workspace = recipe.workspace;
+    }
 }
 
 impl Bound {

@@ -1,7 +1,7 @@
 //! Which variants can run an operation, and which one should.
 
 use super::MOMENTS_BYTES;
-use super::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
+use super::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry};
@@ -61,7 +61,8 @@ impl Geometries {
 
     /// The walk of the kernels that write y.
     pub fn whole(&self, traversal: Traversal, tuning: &Tuning, offsets: Offsets) -> Option<Layout> {
-        Layout::new(&self.applied, traversal, tuning.widest_unit, self.has_affine, offsets)
+        let weights = Weights::read_if(self.has_affine);
+        Layout::new(&self.applied, traversal, tuning.widest_unit, weights, offsets)
     }
 }
 
@@ -153,6 +154,12 @@ impl Choice<'_> {
     }
 }
 
+/// True if segments are better traversed across their neighbours than along.
+pub(super) fn prefers_columns(geometry: &Geometry, tuning: &Tuning) -> bool {
+    has_columns(geometry) && geometry.length > 1
+        || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some())
+}
+
 /// The variants from the one that should run to the ones that will do.
 fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits, tuning: &Tuning) -> Vec<Variant> {
     // Batch invariance: choose as for very many segments, whatever their number.
@@ -161,8 +168,7 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
     } else {
         geometry.segments
     };
-    let across = has_columns(geometry) && geometry.length > 1
-        || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some());
+    let across = prefers_columns(geometry, tuning);
     let units = geometry.length / tuning.widest_unit;
     let resident = units > tuning.short_row_units && units <= tuning.resident_row_units;
     let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;

@@ -28,6 +28,26 @@ pub struct Offsets {
     pub weight: u32,
     /// Elements before the bias.
     pub bias: u32,
+    /// Elements before dx.
+    pub dx: u32,
+}
+
+/// What indices of weights stand for in a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weights {
+    /// Nothing: none are read.
+    Ignored,
+    /// Weight and bias.
+    Read,
+    /// Records, in walks whose segments are the elements of the weight.
+    Records,
+}
+
+impl Weights {
+    /// Weight and bias, if there are any.
+    pub fn read_if(weighted: bool) -> Self {
+        if weighted { Self::Read } else { Self::Ignored }
+    }
 }
 
 /// A walk over a geometry in units.
@@ -49,6 +69,7 @@ pub struct Layout {
     weight_in_unit: bool,
     weight_varies: bool,
     record_step: u32,
+    normalizer_step: u32,
     kept: Vec<ParamDigit>,
     reduced: Vec<ParamDigit>,
     offsets: Offsets,
@@ -56,13 +77,13 @@ pub struct Layout {
 
 impl Layout {
     /// The layout with the widest unit of at most `widest` elements that the geometry and the offsets allow.
-    /// `weighted` says whether weight or bias are read. None if the geometry has no neighbouring segments to
+    /// None if the geometry has no neighbouring segments to
     /// traverse across.
     pub fn new(
         geometry: &Geometry,
         traversal: Traversal,
         widest: u32,
-        weighted: bool,
+        weights: Weights,
         offsets: Offsets,
     ) -> Option<Self> {
         if traversal == Traversal::Columns && !has_columns(geometry) {
@@ -78,12 +99,12 @@ impl Layout {
             .iter()
             .copied()
             .filter(|unit| unit.width() <= widest)
-            .find(|unit| fits(geometry, traversal, *unit, weighted, offsets))
+            .find(|unit| fits(geometry, traversal, *unit, weights, offsets))
             .unwrap_or(Unit::Scalar);
-        Some(Self::with_unit(geometry, traversal, unit, weighted, offsets))
+        Some(Self::with_unit(geometry, traversal, unit, weights, offsets))
     }
 
-    fn with_unit(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, offsets: Offsets) -> Self {
+    fn with_unit(geometry: &Geometry, traversal: Traversal, unit: Unit, weights: Weights, offsets: Offsets) -> Self {
         let width = unit.width();
         let none = Digit {
             extent: 1,
@@ -94,7 +115,7 @@ impl Layout {
         };
         let run = geometry.reduced.last().copied().unwrap_or(none);
         let across = inner_digit(geometry, traversal).copied().unwrap_or(none);
-        let weight_in_unit = weighted && across.weight != 0;
+        let weight_in_unit = weights == Weights::Read && across.weight != 0;
         let index_width = unit.index_width();
         let weight_scale = if weight_in_unit { index_width } else { 1 };
         // The digit along the unit steps by one unit, all others by whole numbers of them.
@@ -103,10 +124,10 @@ impl Layout {
             extent,
             x: in_units(digit.x, index_width),
             y: in_units(digit.y, index_width),
-            weight: if weighted {
-                in_units(digit.weight, weight_scale)
-            } else {
-                0
+            weight: match weights {
+                Weights::Ignored => 0,
+                Weights::Read => in_units(digit.weight, weight_scale),
+                Weights::Records => digit.weight,
             },
             record,
             ..ParamDigit::default()
@@ -125,6 +146,9 @@ impl Layout {
             if let (Some(digit), true) = (kept.first_mut(), width > 1) {
                 digit.extent /= width;
                 digit.record *= width;
+                if weights == Weights::Records {
+                    digit.weight *= width;
+                }
                 groups /= width;
             }
         } else {
@@ -157,6 +181,11 @@ impl Layout {
             weight_in_unit,
             weight_varies: step.weight != 0,
             record_step: if unit == Unit::Columns { across.record } else { 1 },
+            normalizer_step: match (unit, weights) {
+                (Unit::Columns, Weights::Records) => across.weight,
+                (Unit::Columns, _) => across.record,
+                _ => 1,
+            },
             kept,
             reduced,
             offsets,
@@ -235,6 +264,7 @@ impl Layout {
         };
         header.weight_varies = self.weight_varies;
         header.record_step = self.record_step;
+        header.normalizer_step = self.normalizer_step;
     }
 
     /// Sets what of the parameters follows from the layout.
@@ -254,6 +284,7 @@ impl Layout {
         params.x_offset = self.offsets.x / width;
         params.y_offset = self.offsets.y / width;
         params.y_shift = params.y_offset.wrapping_sub(params.x_offset);
+        params.dx_shift = (self.offsets.dx / width).wrapping_sub(params.x_offset);
         params.weight_offset = self.offsets.weight / weight_width;
         params.bias_shift = (self.offsets.bias / weight_width).wrapping_sub(params.weight_offset);
     }
@@ -289,14 +320,17 @@ pub fn run_as_columns(geometry: &Geometry) -> Option<Geometry> {
 }
 
 /// True if every index that the walk makes is a whole number of units.
-fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, offsets: Offsets) -> bool {
+fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weights: Weights, offsets: Offsets) -> bool {
     let width = unit.width();
     let Some(across) = inner_digit(geometry, traversal) else {
         return false;
     };
     let neighbours = across.x == 1 && across.y == 1;
     if unit == Unit::Loose {
-        return neighbours && geometry.inner_reduced && across.extent >= width && (!weighted || across.weight <= 1);
+        return neighbours
+            && geometry.inner_reduced
+            && across.extent >= width
+            && (weights == Weights::Ignored || across.weight <= 1);
     }
     let contiguous = neighbours && across.extent.is_multiple_of(width);
     let rows = traversal != Traversal::Columns;
@@ -306,16 +340,18 @@ fn fits(geometry: &Geometry, traversal: Traversal, unit: Unit, weighted: bool, o
         kept.iter().chain(reduced)
     };
     let whole = |n: u32| n.is_multiple_of(width);
-    let weights = !weighted
-        || match across.weight {
-            0 => true,
-            1 => others().all(|d| whole(d.weight)) && whole(offsets.weight) && whole(offsets.bias),
-            _ => false,
-        };
+    let weights = match (weights, across.weight) {
+        (Weights::Ignored, _) | (_, 0) => true,
+        (Weights::Read, 1) => others().all(|d| whole(d.weight)) && whole(offsets.weight) && whole(offsets.bias),
+        (Weights::Read, _) => false,
+        // A unit of columns has as many records, one of rows only one.
+        (Weights::Records, _) => !rows,
+    };
     contiguous
         && (!rows || geometry.inner_reduced)
         && others().all(|d| whole(d.x) && whole(d.y))
         && whole(offsets.x)
         && whole(offsets.y)
+        && whole(offsets.dx)
         && weights
 }

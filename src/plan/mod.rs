@@ -9,7 +9,7 @@ mod needs;
 mod pieces;
 mod steps;
 
-pub(crate) use needs::{Need, needs};
+pub(crate) use needs::{Need, needs, needs_backward};
 pub use steps::candidates;
 
 use std::fmt;
@@ -17,7 +17,7 @@ use std::fmt;
 use crate::DeviceTraits;
 use crate::error::Result;
 use crate::shader::{Binding, Header, Kernel, Params};
-use crate::spec::Operation;
+use crate::spec::{Gradients, Operation};
 use crate::tuning::{Tuning, Variant};
 
 /// Bytes of one segment's moments and record.
@@ -67,6 +67,14 @@ pub enum Role {
     RunningMean,
     /// Running variance.
     RunningVar,
+    /// The gradient of y, an input of the backward pass.
+    Dy,
+    /// The gradient of x.
+    Dx,
+    /// The gradient of the weight.
+    Dweight,
+    /// The gradient of the bias.
+    Dbias,
     /// Scratch memory.
     Workspace,
 }
@@ -76,7 +84,7 @@ impl Role {
     pub(crate) const BLOCK: u32 = 256;
 
     /// All roles.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::X,
         Self::Y,
         Self::Weight,
@@ -86,6 +94,10 @@ impl Role {
         Self::Merged,
         Self::RunningMean,
         Self::RunningVar,
+        Self::Dy,
+        Self::Dx,
+        Self::Dweight,
+        Self::Dbias,
         Self::Workspace,
     ];
 
@@ -101,6 +113,10 @@ impl Role {
             Self::Merged => "merged",
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
+            Self::Dy => "dy",
+            Self::Dx => "dx",
+            Self::Dweight => "dweight",
+            Self::Dbias => "dbias",
             Self::Workspace => "workspace",
         }
     }
@@ -132,6 +148,8 @@ pub struct Facts {
     pub apart: Option<i64>,
     /// For each role, a number of its buffer; equal numbers mean the same buffer.
     pub buffers: [u8; Role::ALL.len()],
+    /// The view in whose very place dx is written: x or dy.
+    pub dx_over: Option<Role>,
     /// Views that no binding can hold, since they share a block with another one that is written, or begin at an odd
     /// place: they go through the workspace.
     pub staged: Roles,
@@ -143,6 +161,7 @@ impl Default for Facts {
         Self {
             offsets: [0; Role::ALL.len()],
             apart: None,
+            dx_over: None,
             buffers: std::array::from_fn(|i| i as u8),
             staged: Roles::default(),
         }
@@ -177,6 +196,17 @@ impl Recipe {
     /// Plans `operation` with the variant it insists on, or the one the tuning table chooses.
     pub fn new(operation: &Operation, traits: &DeviceTraits, tuning: &Tuning, facts: &Facts) -> Result<Self> {
         steps::plan(operation, traits, tuning, facts)
+    }
+
+    /// Plans the gradients of `operation`.
+    pub fn backward(
+        operation: &Operation,
+        gradients: Gradients,
+        traits: &DeviceTraits,
+        tuning: &Tuning,
+        facts: &Facts,
+    ) -> Result<Self> {
+        steps::backward(operation, gradients, traits, tuning, facts)
     }
 
     /// Plans the merge of `parts` sets of moments of the segments of `operation`.
@@ -221,7 +251,12 @@ impl fmt::Display for Recipe {
             }
             if !matches!(
                 header.kernel,
-                Kernel::Finish | Kernel::Given | Kernel::Running | Kernel::Copy
+                Kernel::Finish
+                    | Kernel::Given
+                    | Kernel::Running
+                    | Kernel::Copy
+                    | Kernel::GradientFinish
+                    | Kernel::GradientParameters
             ) {
                 write!(
                     f,

@@ -1,9 +1,9 @@
 //! The views that an operation takes.
 
 use super::{MOMENTS_BYTES, RECORD_BYTES, Role};
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::geometry::span;
-use crate::spec::{Operation, Source, Stage};
+use crate::spec::{Gradients, Operation, Source, Stage, Statistic};
 
 /// A view that an operation takes.
 #[derive(Debug, Clone, Copy)]
@@ -48,13 +48,71 @@ pub(crate) fn needs(operation: &Operation) -> Result<Vec<Need>> {
         (Role::RunningMean, running, channels * 4, true, updates),
         (Role::RunningVar, running, channels * 4, true, updates),
     ];
-    let needed = all.into_iter().filter(|(_, needed, ..)| *needed);
-    Ok(needed
-        .map(|(role, _, bytes, read, written)| Need {
+    Ok(listed(&all))
+}
+
+/// All views that the gradients of `operation` take, but the workspace.
+pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Result<Vec<Need>> {
+    let segments = u64::from(operation.segments()?);
+    for (asked, had, gradient, parameter) in [
+        (gradients.dweight, operation.weight, "dweight", "weight"),
+        (gradients.dbias, operation.bias, "dbias", "bias"),
+    ] {
+        if asked && !had {
+            bail!(
+                Argument,
+                gradient,
+                "is asked for, but {} has no {parameter}",
+                operation.name
+            );
+        }
+    }
+    if !(gradients.dx || gradients.dweight || gradients.dbias) {
+        bail!(Argument, "gradients", "none is asked for");
+    }
+    if operation.stage != Stage::Whole {
+        bail!(Parameter, "stage", "gradients are those of the whole normalization");
+    }
+    if matches!(operation.statistic, Statistic::Window(_)) {
+        bail!(Parameter, "gradients", "there are none of {} yet", operation.name);
+    }
+    let broadcast = |axis: &crate::geometry::Axis| axis.x == 0 && axis.extent > 1;
+    if gradients.dx && operation.axes.iter().any(broadcast) {
+        bail!(
+            Shape,
+            "dx",
+            "lies as x does, which is broadcast along an axis: several elements would share a place"
+        );
+    }
+    let parameters = u64::from(operation.weight_len) * 4;
+    let element = operation.dtype.bytes();
+    let x = span(&operation.axes, |axis| axis.x) * element;
+    let y = span(&operation.axes, |axis| axis.y) * element;
+    let given = operation.source == Source::Running;
+    let saved = operation.statistics && !given;
+    let accumulate = gradients.accumulate;
+    let all = [
+        (Role::X, true, x, true, false),
+        (Role::Dy, true, y, true, false),
+        (Role::Dx, gradients.dx, x, false, true),
+        (Role::Weight, gradients.dx && operation.weight, parameters, true, false),
+        (Role::Statistics, saved, segments * RECORD_BYTES, true, false),
+        (Role::RunningMean, given, segments * 4, true, false),
+        (Role::RunningVar, given, segments * 4, true, false),
+        (Role::Dweight, gradients.dweight, parameters, accumulate, true),
+        (Role::Dbias, gradients.dbias, parameters, accumulate, true),
+    ];
+    Ok(listed(&all))
+}
+
+fn listed(all: &[(Role, bool, u64, bool, bool)]) -> Vec<Need> {
+    let needed = all.iter().filter(|(_, needed, ..)| *needed);
+    needed
+        .map(|&(role, _, bytes, read, written)| Need {
             role,
             bytes,
             read,
             written,
         })
-        .collect())
+        .collect()
 }

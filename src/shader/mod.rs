@@ -61,6 +61,16 @@ pub enum Kernel {
     Window,
     /// `copy.wgsl`
     Copy,
+    /// `gradient_lane.wgsl`
+    GradientLane,
+    /// `gradient_sums.wgsl`
+    GradientSums,
+    /// `gradient_finish.wgsl`
+    GradientFinish,
+    /// `gradient_parameters.wgsl`
+    GradientParameters,
+    /// `gradient_apply.wgsl`
+    GradientApply,
 }
 
 impl Kernel {
@@ -78,15 +88,36 @@ impl Kernel {
             Self::Running => "running",
             Self::Window => "window",
             Self::Copy => "copy",
+            Self::GradientLane => "gradient lane",
+            Self::GradientSums => "gradient sums",
+            Self::GradientFinish => "gradient finish",
+            Self::GradientParameters => "gradient parameters",
+            Self::GradientApply => "gradient apply",
         }
     }
 
     fn reads_x(self) -> bool {
-        !matches!(self, Self::Finish | Self::Given | Self::Running | Self::Copy)
+        !matches!(
+            self,
+            Self::Finish | Self::Given | Self::Running | Self::Copy | Self::GradientFinish | Self::GradientParameters
+        )
     }
 
     fn writes_y(self) -> bool {
-        self.reads_x() && self != Self::Partial
+        self.reads_x() && !self.reads_dy() && self != Self::Partial
+    }
+
+    fn reads_dy(self) -> bool {
+        self.writes_dx() || self == Self::GradientSums
+    }
+
+    pub(crate) fn writes_dx(self) -> bool {
+        matches!(self, Self::GradientLane | Self::GradientApply)
+    }
+
+    /// True of kernels that combine partial sums of gradients.
+    fn gathers(self) -> bool {
+        matches!(self, Self::GradientFinish | Self::GradientParameters)
     }
 }
 
@@ -204,6 +235,17 @@ pub enum Power {
     Maximum,
 }
 
+/// Where dx is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DxPlace {
+    /// In a binding of its own.
+    Apart,
+    /// In the place of x.
+    OverX,
+    /// In the place of dy.
+    OverDy,
+}
+
 /// Everything that is fixed when a pipeline is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Header {
@@ -270,6 +312,18 @@ pub struct Header {
     pub weight_varies: bool,
     /// Distance between the records of a unit's segments.
     pub record_step: u32,
+    /// Distance between the records that the segments of a unit are normalized with; 0 if it is the same one.
+    pub normalizer_step: u32,
+    /// Segments are what one weight multiplies, and indices of weights are those of records.
+    pub by_weight: bool,
+    /// Statistics are given, so that they do not depend on x.
+    pub given: bool,
+    /// Where dx is written.
+    pub dx_place: DxPlace,
+    /// The gradient of the weight is written.
+    pub dweight: bool,
+    /// The gradient of the bias is written.
+    pub dbias: bool,
     /// Records are written.
     pub records: bool,
     /// Moments are written.
@@ -317,6 +371,12 @@ impl Header {
             tail_share: 0,
             weight_varies: false,
             record_step: 1,
+            normalizer_step: 1,
+            by_weight: false,
+            given: false,
+            dx_place: DxPlace::Apart,
+            dweight: false,
+            dbias: false,
             records: false,
             moments: false,
             output_in_x: false,
@@ -332,15 +392,19 @@ impl Header {
         let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Running);
+        let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers();
+        let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
+        let reads_records = kernel == Kernel::Apply || kernel.reads_dy() || kernel == Kernel::GradientFinish;
+        let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientApply) && !self.given;
         let used = [
-            (Slot::X, kernel.reads_x(), in_place),
+            (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
             (Slot::Y, kernel.writes_y() && !in_place, true),
-            (Slot::Weight, kernel.writes_y() && self.weight, false),
+            (Slot::Weight, weighs && self.weight, false),
             (Slot::Bias, kernel.writes_y() && self.bias, false),
             (
                 Slot::Records,
-                self.records || matches!(kernel, Kernel::Apply | Kernel::Given),
-                kernel != Kernel::Apply,
+                self.records || reads_records || kernel == Kernel::Given,
+                !reads_records,
             ),
             (Slot::Moments, self.moments, true),
             (Slot::Parts, matches!(kernel, Kernel::Finish | Kernel::Running), false),
@@ -351,6 +415,13 @@ impl Header {
             (Slot::XPairs, pairs, false),
             (Slot::WeightPairs, weight_pairs && self.weight, false),
             (Slot::BiasPairs, weight_pairs && self.bias, false),
+            (Slot::Dy, kernel.reads_dy() && !dx_over(DxPlace::OverDy), false),
+            (Slot::Dx, kernel.writes_dx(), true),
+            (Slot::Dweight, self.dweight, true),
+            (Slot::Dbias, self.dbias, true),
+            (Slot::Sums, kernel == Kernel::GradientSums, true),
+            (Slot::SumsRead, kernel.gathers(), false),
+            (Slot::Coefficients, settles, kernel == Kernel::GradientFinish),
         ];
         used.into_iter()
             .filter(|(_, used, _)| *used)
@@ -373,6 +444,7 @@ impl Header {
         let moments = self.tree_size() * if columns { 80 } else { 20 };
         match (self.kernel, self.reduction) {
             (Kernel::Partial | Kernel::Finish, _) => moments,
+            (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
             (Kernel::Resident, Reduction::Tree) => self.workgroup * 12,
             (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12,
@@ -406,7 +478,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 18] {
+    fn constants(&self) -> [(&'static str, u32); 19] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -434,10 +506,11 @@ impl Header {
             ("GROUP", 16),
             ("PER_UNIT", self.unit.per_segment()),
             ("RECORD_STEP", self.record_step),
+            ("NORMALIZER_STEP", self.normalizer_step),
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 18] {
+    fn switches(&self) -> [(&'static str, bool); 21] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
@@ -457,20 +530,23 @@ impl Header {
             ("ANY_POWER", self.power == Power::Any),
             ("MAXIMUM", self.power == Power::Maximum),
             ("WEIGHT_VARIES", self.weight_varies),
+            ("BY_WEIGHT", self.by_weight),
+            ("NORM", self.is_norm()),
+            ("AT_LEAST", self.eps_rule == EpsRule::AtLeast),
         ]
     }
 
     fn element(&self, slot: Slot) -> &'static str {
         match slot {
-            Slot::X | Slot::Y => "Stored",
+            Slot::X | Slot::Y | Slot::Dy | Slot::Dx => "Stored",
             Slot::Weight | Slot::Bias => match self.parameters {
                 _ if self.unit == Unit::Loose => "f32",
                 Parameters::Scalar => "f32",
                 Parameters::Unit => "Stored",
                 Parameters::Shared => "Part",
             },
-            Slot::RunningMean | Slot::RunningVar => "f32",
-            Slot::Records => "vec4<f32>",
+            Slot::RunningMean | Slot::RunningVar | Slot::Dweight | Slot::Dbias => "f32",
+            Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To => "u32",
             Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
@@ -505,10 +581,9 @@ impl Header {
         modules.extend(self.unit.modules());
         let columns = self.unit == Unit::Columns;
         let pick = |condition, yes, no| if condition { yes } else { no };
-        let norm = matches!(self.eps_rule, EpsRule::AtLeast | EpsRule::ZeroIsZero);
         let statistics = [
             moments,
-            pick(norm, record_norm, record),
+            pick(self.is_norm(), record_norm, record),
             pick(self.moments, moments_write, moments_skip),
             pick(self.records, records_write, records_skip),
         ];
@@ -548,6 +623,12 @@ impl Header {
             modules.extend([traversal, task]);
             match (self.dtype, self.unit) {
                 (DType::F32, Unit::Loose) => modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]),
+                (DType::F32, Unit::Columns) if self.kernel.reads_dy() => {
+                    modules.push(pick(self.pairs, storage_columns_pairs, storage_f32));
+                }
+                (DType::F32, _) if self.kernel.reads_dy() => {
+                    modules.push(pick(self.pairs, storage_f32_pairs, storage_f32));
+                }
                 (DType::F32, Unit::Columns) => {
                     modules.extend([load, store, pick(self.pairs, storage_columns_pairs, storage_f32)]);
                 }
@@ -557,6 +638,7 @@ impl Header {
                 modules.push(halves);
             }
             modules.push(match self.kernel {
+                kernel if kernel.reads_dy() => self.loads_of_dy(),
                 Kernel::ShortRows | Kernel::Resident => pick(self.tail_share > 0, resident_tail, resident_tail_none),
                 _ => pick(self.tail, tail, tail_none),
             });
@@ -622,6 +704,90 @@ impl Header {
                 modules.extend([entry, moments, window]);
             }
             Kernel::Copy => modules.extend([entry, copy]),
+            Kernel::GradientLane => {
+                modules.extend(self.gradient_modules());
+                modules.extend([entry, gradient_accumulate, gradient_dx, gradient_lane]);
+            }
+            Kernel::GradientSums => {
+                modules.extend(self.gradient_modules());
+                let emit = pick(columns, emit_sums_columns, emit_sums_row);
+                modules.extend([gradient_accumulate, tree, emit, gradient_sums]);
+            }
+            Kernel::GradientApply => {
+                modules.extend(self.gradient_modules());
+                modules.push(match (self.given, columns) {
+                    (true, _) => coefficients_none,
+                    (false, true) => coefficients_columns,
+                    (false, false) => coefficients_row,
+                });
+                modules.extend([gradient_dx, gradient_apply]);
+            }
+            Kernel::GradientFinish => {
+                modules.extend(self.gradient_modules());
+                modules.extend([traversal, entry, gradient_gather, gradient_finish]);
+            }
+            Kernel::GradientParameters => {
+                modules.extend([traversal, entry, gradient_moments, gradient_gather, gradient_parameters]);
+                modules.push(pick(self.weight, weight_scalar, weight_none));
+                modules.push(pick(self.dweight, dweight_write, dweight_skip));
+                modules.push(pick(self.dbias, dbias_write, dbias_skip));
+            }
+        }
+        modules
+    }
+
+    fn is_norm(&self) -> bool {
+        matches!(self.eps_rule, EpsRule::AtLeast | EpsRule::ZeroIsZero)
+    }
+
+    /// The module that reads dy, and x with it where that has no binding of its own.
+    fn loads_of_dy(&self) -> Module {
+        match self.dx_place {
+            _ if !self.kernel.writes_dx() => Module::load_dy,
+            DxPlace::OverDy => Module::load_dy_in_dx,
+            DxPlace::Apart | DxPlace::OverX => Module::load_dy,
+        }
+    }
+
+    /// What the kernels of the backward pass share.
+    fn gradient_modules(&self) -> Vec<Module> {
+        use Module::*;
+        let columns = self.unit == Unit::Columns;
+        let mut modules = vec![gradient_moments];
+        if self.kernel.reads_x() {
+            let over_x = self.kernel.writes_dx() && self.dx_place == DxPlace::OverX;
+            modules.push(if over_x { load_in_dx } else { load });
+        }
+        modules.extend(if columns {
+            [
+                normalizer_columns,
+                if self.normalizer_step == 0 {
+                    recorded_shared
+                } else {
+                    recorded_columns
+                },
+            ]
+        } else {
+            [normalizer_row, recorded_row]
+        });
+        modules.push(match self.parameters {
+            _ if !self.weight => weight_none,
+            Parameters::Scalar => weight_scalar,
+            Parameters::Unit | Parameters::Shared => weight_unit,
+        });
+        modules.push(gradient_coefficients);
+        if self.kernel.reads_x() {
+            modules.push(if self.unit == Unit::Mat4 {
+                gradient_mat4
+            } else {
+                gradient_elementwise
+            });
+            modules.push(match self.power {
+                Power::Square => direction_x_hat,
+                Power::Absolute => direction_sign,
+                Power::Any => direction_power,
+                Power::Maximum => direction_largest,
+            });
         }
         modules
     }

@@ -64,5 +64,9 @@ pub struct Params {
     pub negative_base: i32,
     pub first_channel: u32,
     pub channels: u32,
+    pub dx_shift: u32,
+    pub dweight_offset: u32,
+    pub dbias_offset: u32,
+    pub accumulate: u32,
     pub zero: u32,
 }

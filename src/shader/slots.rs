@@ -31,6 +31,20 @@ pub enum Slot {
     WeightPairs,
     /// Bias once more, as pairs of elements.
     BiasPairs,
+    /// The gradient of y.
+    Dy,
+    /// The gradient of x.
+    Dx,
+    /// The gradient of the weight.
+    Dweight,
+    /// The gradient of the bias.
+    Dbias,
+    /// Sums of gradients that a kernel writes, one vec4 each.
+    Sums,
+    /// Sums of gradients that a kernel reads.
+    SumsRead,
+    /// What dx of a segment takes besides its own elements, one vec4 a segment.
+    Coefficients,
 }
 
 impl Slot {
@@ -49,7 +63,7 @@ impl Slot {
         }
     }
 
-    fn bit(self) -> u16 {
+    fn bit(self) -> u32 {
         1 << self as u16
     }
 
@@ -69,13 +83,20 @@ impl Slot {
             Self::XPairs => "x_pairs",
             Self::WeightPairs => "weight_pairs",
             Self::BiasPairs => "bias_pairs",
+            Self::Dy => "dy",
+            Self::Dx => "dx",
+            Self::Dweight => "dweight",
+            Self::Dbias => "dbias",
+            Self::Sums => "sums",
+            Self::SumsRead => "sums_read",
+            Self::Coefficients => "coefficients",
         }
     }
 }
 
 /// A set of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Slots(u16);
+pub struct Slots(u32);
 
 impl Slots {
     /// Adds a slot.

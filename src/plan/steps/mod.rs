@@ -1,5 +1,6 @@
 //! The dispatches of each variant.
 
+mod backward;
 mod fused;
 mod places;
 mod push;
@@ -9,10 +10,10 @@ mod window;
 use super::choose::{Choice, Geometries, SMALL_WORKGROUP};
 use super::layout::Traversal;
 use super::pieces::{Piece, blocks};
-use super::{Facts, MOMENTS_BYTES, Need, RECORD_BYTES, Recipe, Role, needs};
+use super::{Facts, MOMENTS_BYTES, Need, RECORD_BYTES, Recipe, Role, needs, needs_backward};
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
-use crate::spec::{Operation, Source, Stage, Statistic};
+use crate::spec::{Gradients, Operation, Source, Stage, Statistic};
 use crate::tuning::{Tuning, Variant};
 use places::{Bindings, Place, Region};
 
@@ -20,6 +21,29 @@ pub fn plan(operation: &Operation, traits: &DeviceTraits, tuning: &Tuning, facts
     let mut planner = Planner::new(operation, traits, tuning, facts, needs(operation)?)?;
     if planner.whole.statistics.elements() > 0 {
         planner.plan()?;
+    }
+    Ok(planner.recipe)
+}
+
+/// The dispatches that make the gradients of `operation`.
+pub fn backward(
+    operation: &Operation,
+    gradients: Gradients,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+    facts: &Facts,
+) -> Result<Recipe> {
+    let needs = needs_backward(operation, gradients)?;
+    // The bias has no part in it.
+    let unbiased = Operation {
+        bias: false,
+        weight: operation.weight && gradients.dx,
+        ..operation.clone()
+    };
+    let mut planner = Planner::new(&unbiased, traits, tuning, facts, needs)?;
+    match planner.whole.statistics.elements() {
+        0 => planner.empty_backward(gradients)?,
+        _ => planner.backward(gradients)?,
     }
     Ok(planner.recipe)
 }

@@ -80,6 +80,7 @@ impl Planner<'_> {
                 y: 0,
                 weight: parameter(Role::Weight),
                 bias: parameter(Role::Bias),
+                dx: 0,
             },
         };
         if self.operation.stage == Stage::Statistics {
@@ -239,7 +240,7 @@ impl Planner<'_> {
         let mut operands = Vec::with_capacity(items.len());
         for item in items {
             let bytes = match item.slot {
-                Slot::Records => RECORD_BYTES,
+                Slot::Records | Slot::Coefficients => RECORD_BYTES,
                 _ => MOMENTS_BYTES,
             };
             let (start, size) = (first * bytes, (records.end - first) * bytes);
@@ -261,5 +262,10 @@ pub(super) fn role_of(slot: Slot) -> Role {
         Slot::RunningMean => Role::RunningMean,
         Slot::RunningVar => Role::RunningVar,
         Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
+        Slot::Dy => Role::Dy,
+        Slot::Dx => Role::Dx,
+        Slot::Dweight => Role::Dweight,
+        Slot::Dbias => Role::Dbias,
+        Slot::Sums | Slot::SumsRead | Slot::Coefficients => Role::Workspace,
     }
 }

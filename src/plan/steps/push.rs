@@ -90,7 +90,8 @@ impl Planner<'_> {
         let unit_step = header.unit.width() / header.unit.index_width();
         header.unit_steps = params.step_x == unit_step && (params.step_weight == 0 || params.step_weight == unit_step);
         header.weight_step = if header.unit_steps { params.step_weight } else { 0 };
-        header.shifted = params.y_shift != 0 || params.bias_shift != 0;
+        header.shifted =
+            params.y_shift != 0 || params.bias_shift != 0 || header.kernel.writes_dx() && params.dx_shift != 0;
         let operands_of = |header: &Header| {
             (header.bindings().into_iter())
                 .map(|binding| Ok((binding, operand(binding.slot)?)))

@@ -5,7 +5,7 @@ use super::{Part, Planner, SMALL_WORKGROUP};
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry, dense_strides, multiply};
 use crate::plan::choose::MAX_PARTS;
-use crate::plan::layout::{Layout, Offsets, Traversal, has_columns, run_as_columns};
+use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, Role};
 use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
@@ -34,7 +34,7 @@ impl Planner<'_> {
     }
 
     /// Invocations that share a span along a row.
-    fn split_lanes(&self) -> u32 {
+    pub(super) fn split_lanes(&self) -> u32 {
         self.tuning.split_lanes.min(self.traits.widest_tree())
     }
 
@@ -152,7 +152,7 @@ impl Planner<'_> {
             &geometry,
             traversal,
             self.tuning.widest_unit,
-            false,
+            Weights::Ignored,
             part.bindings.offsets,
         );
         match layout {
@@ -236,7 +236,7 @@ impl Planner<'_> {
             &Geometry::for_statistics(&numbers)?,
             Traversal::Rows,
             1,
-            false,
+            Weights::Ignored,
             Offsets::default(),
         );
         if let Some(layout) = &layout {
@@ -310,8 +310,9 @@ impl Planner<'_> {
             Variant::ColumnSplit => run_as_columns(geometry),
             _ => None,
         };
-        let (widest, weighted, offsets) = (self.tuning.widest_unit, self.whole.has_affine, part.bindings.offsets);
-        let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weighted, offsets);
+        let (widest, offsets) = (self.tuning.widest_unit, part.bindings.offsets);
+        let weights = Weights::read_if(self.whole.has_affine);
+        let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weights, offsets);
         let (layout, lanes) = match &across {
             Some(parts) => (walk(parts, Traversal::Columns), 1),
             None => match walk(geometry, Traversal::Rows) {

@@ -4,7 +4,7 @@ use super::push::parted;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::geometry::Digit;
-use crate::plan::layout::{Layout, Traversal};
+use crate::plan::layout::{Layout, Traversal, Weights};
 use crate::shader::Kernel;
 use crate::spec::Window;
 use crate::tuning::{MAX_TRIPS, Variant};
@@ -37,7 +37,8 @@ impl Planner<'_> {
             Traversal::Rows | Traversal::SharedRows | Traversal::HeldRows => 1,
         };
         let offsets = part.bindings.offsets;
-        let Some(layout) = Layout::new(&geometry, traversal, widest, self.whole.has_affine, offsets) else {
+        let weights = Weights::read_if(self.whole.has_affine);
+        let Some(layout) = Layout::new(&geometry, traversal, widest, weights, offsets) else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
         let channels = self.whole.applied.length;

@@ -1,0 +1,1 @@
+fn emit_dbias(index: u32, v: f32) {}

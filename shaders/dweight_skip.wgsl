@@ -1,0 +1,1 @@
+fn emit_dweight(index: u32, v: f32) {}

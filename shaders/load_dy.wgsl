@@ -1,0 +1,3 @@
+fn load_dy(c: Cursor) -> Unit {
+    return unpack(dy[place_in_y(c)]);
+}
