@@ -32,7 +32,3 @@ fn write_dx(task: Task, k: Coefficients, start: u32, units: u32) {
         }
     }
 }
-
-fn put_dx(c: Cursor, v: Unit) {
-    dx[c.x + select(0u, p.dx_shift, SHIFTED)] = pack(v);
-}

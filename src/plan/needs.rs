@@ -73,8 +73,9 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     if operation.stage != Stage::Whole {
         bail!(Parameter, "stage", "gradients are those of the whole normalization");
     }
-    if matches!(operation.statistic, Statistic::Window(_)) {
-        bail!(Parameter, "gradients", "there are none of {} yet", operation.name);
+    let window = matches!(operation.statistic, Statistic::Window(_));
+    if window && (gradients.dweight || gradients.dbias) {
+        bail!(Argument, "gradients", "{} has those of x alone", operation.name);
     }
     let broadcast = |axis: &crate::geometry::Axis| axis.x == 0 && axis.extent > 1;
     if gradients.dx && operation.axes.iter().any(broadcast) {

@@ -8,6 +8,7 @@ mod modules;
 mod params;
 mod slots;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::spec::{DType, EpsRule};
@@ -71,6 +72,8 @@ pub enum Kernel {
     GradientParameters,
     /// `gradient_apply.wgsl`
     GradientApply,
+    /// `gradient_window.wgsl`
+    GradientWindow,
 }
 
 impl Kernel {
@@ -93,6 +96,7 @@ impl Kernel {
             Self::GradientFinish => "gradient finish",
             Self::GradientParameters => "gradient parameters",
             Self::GradientApply => "gradient apply",
+            Self::GradientWindow => "gradient window",
         }
     }
 
@@ -112,7 +116,7 @@ impl Kernel {
     }
 
     pub(crate) fn writes_dx(self) -> bool {
-        matches!(self, Self::GradientLane | Self::GradientApply)
+        matches!(self, Self::GradientLane | Self::GradientApply | Self::GradientWindow)
     }
 
     /// True of kernels that combine partial sums of gradients.
@@ -394,7 +398,9 @@ impl Header {
         let running = matches!(kernel, Kernel::Given | Kernel::Running);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers();
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
-        let reads_records = kernel == Kernel::Apply || kernel.reads_dy() || kernel == Kernel::GradientFinish;
+        let reads_records = kernel == Kernel::Apply
+            || (kernel.reads_dy() && kernel != Kernel::GradientWindow)
+            || kernel == Kernel::GradientFinish;
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientApply) && !self.given;
         let used = [
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
@@ -469,11 +475,13 @@ impl Header {
         if self.uses_subgroups() && dialect == Dialect::WebGpu {
             text.push_str("enable subgroups;\n");
         }
-        text.push_str(&self.declarations());
+        let mut body = String::new();
         for module in self.modules() {
-            text.push_str(module.source());
-            text.push('\n');
+            body.push_str(module.source());
+            body.push('\n');
         }
+        text.push_str(&self.declarations(&body));
+        text.push_str(&body);
         text
     }
 
@@ -553,13 +561,15 @@ impl Header {
         }
     }
 
-    fn declarations(&self) -> String {
+    /// The constants that the body names, and the bindings.
+    fn declarations(&self, body: &str) -> String {
         let mut text = String::new();
+        let named: HashSet<&str> = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
         // Writing to a String cannot fail.
-        for (name, value) in self.constants() {
+        for (name, value) in self.constants().into_iter().filter(|(name, _)| named.contains(name)) {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
         }
-        for (name, value) in self.switches() {
+        for (name, value) in self.switches().into_iter().filter(|(name, _)| named.contains(name)) {
             let _ = writeln!(text, "const {name}: bool = {value};");
         }
         for binding in self.bindings() {
@@ -616,7 +626,7 @@ impl Header {
             Power::Any => power_any,
             Power::Maximum => power_maximum,
         });
-        if self.power == Power::Any || self.kernel == Kernel::Window {
+        if self.power == Power::Any || matches!(self.kernel, Kernel::Window | Kernel::GradientWindow) {
             modules.push(raise);
         }
         if self.kernel.reads_x() {
@@ -701,12 +711,12 @@ impl Header {
             Kernel::Running => modules.extend([entry, moments, running]),
             Kernel::Window => {
                 modules.extend(application);
-                modules.extend([entry, moments, window]);
+                modules.extend([entry, moments, response, window]);
             }
             Kernel::Copy => modules.extend([entry, copy]),
             Kernel::GradientLane => {
                 modules.extend(self.gradient_modules());
-                modules.extend([entry, gradient_accumulate, gradient_dx, gradient_lane]);
+                modules.extend([entry, gradient_accumulate, gradient_dx, put_dx, gradient_lane]);
             }
             Kernel::GradientSums => {
                 modules.extend(self.gradient_modules());
@@ -720,7 +730,11 @@ impl Header {
                     (false, true) => coefficients_columns,
                     (false, false) => coefficients_row,
                 });
-                modules.extend([gradient_dx, gradient_apply]);
+                modules.extend([gradient_dx, put_dx, gradient_apply]);
+            }
+            Kernel::GradientWindow => {
+                modules.push(self.weight_module());
+                modules.extend([load, entry, moments, put_dx, response, gradient_window]);
             }
             Kernel::GradientFinish => {
                 modules.extend(self.gradient_modules());
@@ -749,6 +763,15 @@ impl Header {
         }
     }
 
+    /// The module that reads the weight in the backward pass.
+    fn weight_module(&self) -> Module {
+        match self.parameters {
+            _ if !self.weight => Module::weight_none,
+            Parameters::Scalar => Module::weight_scalar,
+            Parameters::Unit | Parameters::Shared => Module::weight_unit,
+        }
+    }
+
     /// What the kernels of the backward pass share.
     fn gradient_modules(&self) -> Vec<Module> {
         use Module::*;
@@ -770,11 +793,7 @@ impl Header {
         } else {
             [normalizer_row, recorded_row]
         });
-        modules.push(match self.parameters {
-            _ if !self.weight => weight_none,
-            Parameters::Scalar => weight_scalar,
-            Parameters::Unit | Parameters::Shared => weight_unit,
-        });
+        modules.push(self.weight_module());
         modules.push(gradient_coefficients);
         if self.kernel.reads_x() {
             modules.push(if self.unit == Unit::Mat4 {

@@ -6,8 +6,8 @@ use wgnorm::plan::{Facts, Recipe, Role, Roles, candidates};
 use wgnorm::shader::Header;
 use wgnorm::spec::{Operation, Source, Stage, Statistic};
 use wgnorm::{
-    Affine, BatchNorm, DeviceTraits, ErrorKind, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
-    MeanVarianceNorm, Normalization, OneValue, RmsNorm, Tuning, ZScore, ZeroNorm,
+    Affine, BatchNorm, DeviceTraits, ErrorKind, Gradients, GroupNorm, InstanceNorm, LayerNorm, Layout,
+    LocalResponseNorm, LpNorm, MeanVarianceNorm, Normalization, OneValue, RmsNorm, Tuning, Variant, ZScore, ZeroNorm,
 };
 
 /// Devices whose compositions differ: with subgroups of several sizes and without, in software and in hardware.
@@ -159,8 +159,38 @@ fn facts() -> Vec<Facts> {
     vec![Facts::default(), odd, in_place, arena_in_place, staged]
 }
 
+/// The bindings that decide on shaders of the backward pass: aligned, at odd elements, dx in the place of x or dy, in
+/// buffers of their own or all in one, and all in one where some views cannot be bound.
+fn backward_facts() -> Vec<Facts> {
+    let mut odd = Facts::default();
+    odd.offsets[Role::Dy as usize] = 1;
+    let arena = Facts {
+        buffers: [0; Role::ALL.len()],
+        ..Facts::default()
+    };
+    let mut facts = vec![Facts::default(), odd, arena];
+    for over in [Role::X, Role::Dy] {
+        let mut in_place = Facts {
+            dx_over: Some(over),
+            ..Facts::default()
+        };
+        in_place.buffers[Role::Dx as usize] = in_place.buffers[over as usize];
+        facts.push(in_place);
+        facts.push(Facts {
+            dx_over: Some(over),
+            ..arena
+        });
+    }
+    let mut staged = arena;
+    for role in [Role::Dy, Role::Dx, Role::Weight, Role::Statistics, Role::Dweight] {
+        staged.staged.insert(role);
+    }
+    facts.push(staged);
+    facts
+}
+
 /// The header of every step of every plan for `devices`: with the planner's choice of variant and each forced one, in
-/// stages, with the merge between, and in pieces.
+/// stages, with the merge between, and in pieces; and of the backward passes.
 pub fn headers(devices: &[DeviceTraits]) -> HashSet<Header> {
     let mut headers = HashSet::new();
     let (operations, facts) = (operations(), facts());
@@ -201,6 +231,53 @@ pub fn headers(devices: &[DeviceTraits]) -> HashSet<Header> {
                 match Recipe::new(operation, &narrow, tuning, facts) {
                     Err(error) if error.kind() == ErrorKind::Limit => {}
                     recipe => add(recipe),
+                }
+            }
+        }
+    }
+    headers.extend(backward_headers(devices, &operations));
+    headers
+}
+
+fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashSet<Header> {
+    let mut headers = HashSet::new();
+    let facts = backward_facts();
+    for traits in devices {
+        let tuning = Tuning::for_traits(traits);
+        let narrow = DeviceTraits {
+            binding_size: 2048,
+            ..*traits
+        };
+        for operation in operations {
+            let window = matches!(operation.statistic, Statistic::Window(_));
+            let only_dx = Gradients {
+                dweight: false,
+                dbias: false,
+                ..Gradients::all()
+            };
+            let all = if window { only_dx } else { Gradients::of(operation) };
+            let without = |accepted: &'static [ErrorKind], recipe: wgnorm::Result<Recipe>| match recipe {
+                Err(error) if accepted.contains(&error.kind()) => HashSet::new(),
+                recipe => recipe
+                    .expect("a plan")
+                    .steps
+                    .iter()
+                    .map(|step| step.header)
+                    .collect::<HashSet<_>>(),
+            };
+            for facts in &facts {
+                for gradients in [all, only_dx] {
+                    let plan =
+                        |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
+                    headers.extend(without(&[], plan(operation, traits)));
+                    headers.extend(without(&[ErrorKind::Limit], plan(operation, &narrow)));
+                    for variant in Variant::ALL {
+                        let forced = Operation {
+                            variant: Some(variant),
+                            ..operation.clone()
+                        };
+                        headers.extend(without(&[ErrorKind::Variant], plan(&forced, traits)));
+                    }
                 }
             }
         }

@@ -28,13 +28,13 @@ const MAX_SPANS: u32 = 256;
 const CELL_ELEMENTS: u64 = 16;
 
 /// A piece with what the backward pass binds of it.
-struct Part<'p> {
-    piece: &'p Piece,
-    geometries: Geometries,
+pub(super) struct Part<'p> {
+    pub piece: &'p Piece,
+    pub geometries: Geometries,
     x: Operand,
     dy: Operand,
     dx: Option<Operand>,
-    offsets: Offsets,
+    pub offsets: Offsets,
 }
 
 /// Where partial sums lie: `[span][segment or cell or weight][column]`.
@@ -55,6 +55,12 @@ impl Planner<'_> {
             self.traits.binding_size,
             self.traits.storage_alignment,
         )?;
+        if let Statistic::Window(window) = operation.statistic {
+            for piece in blocks.iter().flatten() {
+                self.gradient_window(&self.gradient_part(piece, wanted)?, window)?;
+            }
+            return self.stage_outputs();
+        }
         let records = self.records_of_backward(&blocks)?;
         let mut summed = Vec::new();
         for block in &blocks {
@@ -603,7 +609,7 @@ impl Planner<'_> {
         self.push_dx(part, header, params, workgroups, records, coefficients)
     }
 
-    fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
+    pub(super) fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
         let mut header = self.header(kernel, spread.workgroup);
         layout.header(&mut header);
         header.lanes = spread.lanes;
@@ -647,7 +653,7 @@ impl Planner<'_> {
         self.push_gradient(part, header, params, workgroups, operands)
     }
 
-    fn push_gradient(
+    pub(super) fn push_gradient(
         &mut self,
         part: &Part<'_>,
         header: Header,

@@ -1,11 +1,13 @@
-//! Local response normalization.
+//! Local response normalization and its gradient.
 
+use super::backward;
 use super::push::parted;
+use super::split::Spread;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
-use crate::geometry::Digit;
-use crate::plan::layout::{Layout, Traversal, Weights};
-use crate::shader::Kernel;
+use crate::geometry::{Axis, Digit, Geometry};
+use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns};
+use crate::shader::{Kernel, Params};
 use crate::spec::Window;
 use crate::tuning::{MAX_TRIPS, Variant};
 
@@ -13,16 +15,76 @@ impl Planner<'_> {
     /// Local response normalization of a piece.
     pub(super) fn window(&mut self, part: &Part<'_>, window: Window) -> Result<()> {
         self.recipe.variant = self.recipe.variant.or(Some(part.variant));
-        let traversal = match part.variant {
+        let width = self.window_width(window);
+        // Every element of the window is read three times at worst, and each loop counts once more.
+        let trips = 3 * (width + 1) + 2;
+        let walk = (&part.geometries.applied, &part.piece.axes[..], part.bindings.offsets);
+        let (layout, spread) = self.window_walk(walk, part.variant, trips)?;
+        let (header, mut params, workgroups) = self.spread_step(part, Kernel::Window, &layout, spread);
+        self.window_params(window, &mut params);
+        params.first_channel = part.piece.channel;
+        self.push_part(part, header, params, workgroups, Vec::new())
+    }
+
+    /// The gradient of a piece that holds all channels of its places.
+    pub(super) fn gradient_window(&mut self, part: &backward::Part<'_>, window: Window) -> Result<()> {
+        let geometry = &part.geometries.applied;
+        let variant = match self.operation.variant {
+            Some(variant @ (Variant::Lane | Variant::Column)) => variant,
+            Some(variant) => bail!(
+                Variant,
+                "variant",
+                "{variant} cannot make this gradient, but lane and column can"
+            ),
+            None if has_columns(geometry) => Variant::Column,
+            None => Variant::Lane,
+        };
+        self.recipe.variant = self.recipe.variant.or(Some(variant));
+        let axes = &part.piece.axes;
+        let channels = |axes: &[Axis]| {
+            axes.iter()
+                .filter(|axis| axis.reduced)
+                .map(|axis| axis.extent)
+                .product::<u32>()
+        };
+        if channels(axes) != channels(&self.operation.axes) {
+            bail!(
+                Limit,
+                "shape",
+                "the channels of one place lie further apart than a binding of {} bytes reaches",
+                self.traits.binding_size
+            );
+        }
+        let width = self.window_width(window);
+        // A window about every element of the window, and one about the element itself.
+        let trips = (width + 2) * (3 * (width + 1) + 3);
+        let (layout, spread) = self.window_walk((geometry, axes, part.offsets), variant, trips)?;
+        let (header, mut params, workgroups) = self.gradient_step(Kernel::GradientWindow, &layout, spread);
+        self.window_params(window, &mut params);
+        params.root = parted(-f64::from(window.beta) - 1.0);
+        params.rate = 2.0 * window.beta * window.scale;
+        self.push_gradient(part, header, params, workgroups, Vec::new())
+    }
+
+    /// Channels of a window, at most.
+    fn window_width(&self, window: Window) -> u64 {
+        (u64::from(window.left) + u64::from(window.right) + 1).min(u64::from(self.whole.applied.length))
+    }
+
+    /// The walk over the channels of a box of a tensor, of which each takes so many loop iterations.
+    fn window_walk(
+        &self,
+        (geometry, axes, offsets): (&Geometry, &[Axis], Offsets),
+        variant: Variant,
+        trips: u64,
+    ) -> Result<(Layout, Spread)> {
+        let traversal = match variant {
             Variant::Column => Traversal::Columns,
             _ => Traversal::Rows,
         };
-        let mut geometry = part.geometries.applied.clone();
+        let mut geometry = geometry.clone();
         // A piece of one channel still has neighbours.
-        if let (true, Some(axis)) = (
-            geometry.reduced.is_empty(),
-            part.piece.axes.iter().find(|axis| axis.reduced),
-        ) {
+        if let (true, Some(axis)) = (geometry.reduced.is_empty(), axes.iter().find(|axis| axis.reduced)) {
             geometry.reduced.push(Digit {
                 extent: axis.extent,
                 x: axis.x,
@@ -36,20 +98,15 @@ impl Planner<'_> {
             Traversal::Columns => self.tuning.widest_unit,
             Traversal::Rows | Traversal::SharedRows | Traversal::HeldRows => 1,
         };
-        let offsets = part.bindings.offsets;
         let weights = Weights::read_if(self.whole.has_affine);
         let Some(layout) = Layout::new(&geometry, traversal, widest, weights, offsets) else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let channels = self.whole.applied.length;
-        let width = (u64::from(window.left) + u64::from(window.right) + 1).min(u64::from(channels));
-        // Every element of the window is read three times at worst, and each loop counts once more.
-        let trips = 3 * (width + 1) + 2;
         if trips > MAX_TRIPS {
             bail!(
                 Limit,
                 "size",
-                "a window of {width} channels is more than one invocation may walk over"
+                "the window takes {trips} steps of an invocation, which may take {MAX_TRIPS}"
             );
         }
         let wanted = self.tuning.split_target.div_ceil(layout.groups);
@@ -57,7 +114,10 @@ impl Planner<'_> {
         let most = (MAX_TRIPS / trips) as u32;
         let spans = wanted.max(layout.units.div_ceil(most)).min(layout.units);
         let spread = self.spread_over(&layout, (1, 1), spans);
-        let (header, mut params, workgroups) = self.spread_step(part, Kernel::Window, &layout, spread);
+        Ok((layout, spread))
+    }
+
+    fn window_params(&self, window: Window, params: &mut Params) {
         (params.window_left, params.window_right) = (window.left, window.right);
         (params.window_scale, params.window_k) = (window.scale, window.k);
         params.power = parted(-f64::from(window.beta));
@@ -66,8 +126,6 @@ impl Planner<'_> {
             beta if beta % 2.0 == 0.0 => 1,
             _ => -1,
         };
-        params.first_channel = part.piece.channel;
-        params.channels = channels;
-        self.push_part(part, header, params, workgroups, Vec::new())
+        params.channels = self.whole.applied.length;
     }
 }

@@ -1,0 +1,43 @@
+// Gradient of local response normalization, with u[c] = k + window_scale * sum(x[i]^2 for i from c - left to c + right):
+//   dx[c] = g[c] u[c]^-beta - 2 beta window_scale x[c] sum(g[i] x[i] u[i]^(-beta - 1) for i whose windows hold c)
+//   g = dy weight; those are i from c - right to c + left
+// An invocation takes a span of the channels of one place, or of four neighbouring places, and makes all windows anew for
+// each: size^2 reads, but nothing that grows with the tensor is stored. p.power is -beta and p.root is -beta - 1.
+// No barriers. Chosen when: the gradient of local response normalization.
+
+// The window about the element of a channel.
+fn window_at(c: Cursor, channel: u32) -> Window {
+    let before = min(p.window_left, channel);
+    let after = min(p.window_right, p.channels - 1u - channel);
+    return window_of(c.x - before * p.step_x, before + 1u + after);
+}
+
+fn gradient_at(c: Cursor) -> Unit {
+    return load_dy(c) * weight_at(c.weight);
+}
+
+fn invocation(index: u32) {
+    let span = spans_at(index);
+    if (span.rows == 0u) {
+        return;
+    }
+    let power = Power(p.power_high, p.power_low, p.negative_base);
+    let steeper = Power(p.root_high, p.root_low, -p.negative_base);
+    let at = segment_at(span.segment);
+    for (var i = 0u; i < span.units; i++) {
+        let channel = span.first + i;
+        let c = cursor_at(at, channel);
+        let g = vec4<f32>(gradient_at(c));
+        var others = vec4(0.0);
+        let end = min(channel + p.window_left, p.channels - 1u);
+        for (var other = channel - min(p.window_right, channel); other <= end; other++) {
+            let o = cursor_at(at, other);
+            let x = vec4<f32>(load(o.x));
+            others += vec4<f32>(gradient_at(o)) * response(x, window_at(o, other), steeper);
+        }
+        let x = vec4<f32>(load(c.x));
+        let own = response(g, window_at(c, channel), power);
+        // p.rate is 2 beta window_scale.
+        put_dx(c, narrow_real(own - (p.rate * x) * others));
+    }
+}
