@@ -111,8 +111,8 @@ pub use context::{AdapterOptions, Context};
 pub use error::{Error, ErrorKind, Result};
 pub use record::{Bound, Merge, MergePlan, Plan};
 pub use spec::{
-    Affine, BatchNorm, DType, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm, MeanVarianceNorm,
-    Normalization, OneValue, Operation, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
+    Affine, BatchNorm, DType, Gradients, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
+    MeanVarianceNorm, Normalization, OneValue, Operation, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
 };
 pub use statistics::{Moments, Record};
 pub use traits::DeviceTraits;

@@ -5,6 +5,7 @@
 
 mod axes;
 mod batch;
+mod gradients;
 mod group;
 mod instance;
 mod layer;
@@ -15,6 +16,7 @@ mod preset;
 mod rms;
 
 pub use batch::BatchNorm;
+pub use gradients::Gradients;
 pub use group::{Affine, GroupNorm};
 pub use instance::InstanceNorm;
 pub use layer::LayerNorm;
