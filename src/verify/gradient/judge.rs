@@ -102,7 +102,8 @@ mod tests {
                     .iter()
                     .flatten()
                     .fold(0.0f32, |largest, value| largest.max(value.abs()));
-                largest.is_normal()
+                // What is nearly subnormal may be flushed.
+                largest > 1e-30
             };
             let spoil = |values: &Option<Vec<f32>>| {
                 let spoilt = values.iter().flatten().map(|value| value * 1.001);

@@ -42,7 +42,7 @@ impl Case {
     }
 
     /// True if no two elements of x share a place, so that dx can lie as x does.
-    fn has_place_for_dx(&self) -> bool {
+    pub fn has_place_for_dx(&self) -> bool {
         let strides = self.input_strides.iter().flatten().zip(&self.shape);
         strides.into_iter().all(|(&stride, &extent)| stride > 0 || extent <= 1)
     }
