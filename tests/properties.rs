@@ -225,6 +225,7 @@ fn build(((shape, norm, layout), (weight_axes, [weight, bias]), (x, y), preset):
         preset,
         eps: None,
         x: Vec::new(),
+        dy: None,
         weight: weight.then(Vec::new),
         bias: bias.then(Vec::new),
         running: None,

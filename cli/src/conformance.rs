@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use wgnorm::verify::{Case, Outcome, compare};
+use wgnorm::verify::{Case, compare};
 
 use crate::console::say;
 use crate::device::Device;
@@ -12,7 +12,7 @@ use crate::files::{Contents, Output};
 use crate::manifest::{Golden, Manifest, Tensors};
 use crate::outputs;
 use crate::report::{CaseReport, Report};
-use crate::verify::{self, Choice, VerifyArgs, progress};
+use crate::verify::{self, Choice, Outcomes, VerifyArgs, progress};
 
 pub fn run(
     args: &VerifyArgs,
@@ -99,16 +99,16 @@ impl Run<'_> {
             how,
             report,
             || self.entry(),
-            |mut entry, outcome| {
+            |mut entry, outcomes| {
                 for name in &self.golden.outputs {
-                    match outputs::values(outcome, name) {
+                    match outputs::values(outcomes, name) {
                         Some(actual) => self.compare(&mut entry, &case, name, &actual)?,
                         None => entry.skipped_tensor(name),
                     }
                 }
                 entry.settle();
                 if let (Some(directory), false) = (&self.args.dump, dumped) {
-                    self.dump(directory, outcome)?;
+                    self.dump(directory, outcomes)?;
                     dumped = true;
                 }
                 Ok(entry)
@@ -134,10 +134,10 @@ impl Run<'_> {
     }
 
     /// Writes what was computed under the case's tensor names: statistics in f64, since they are compared so.
-    fn dump(&self, directory: &Path, outcome: &Outcome) -> Result<()> {
+    fn dump(&self, directory: &Path, outcomes: &Outcomes) -> Result<()> {
         let mut tensors = Vec::new();
         for name in &self.golden.outputs {
-            let Some(values) = outputs::values(outcome, name) else {
+            let Some(values) = outputs::values(outcomes, name) else {
                 continue;
             };
             let described = self.golden.shape(name)?;

@@ -1,10 +1,10 @@
 //! Cases on the library's CPU path.
 
-use wgnorm::cpu::{self, Args};
+use wgnorm::cpu::{self, Args, BackwardArgs};
 use wgnorm::geometry::Axis;
 use wgnorm::spec::{Operation, Source};
-use wgnorm::verify::{Case, Outcome};
-use wgnorm::{Record, Variant};
+use wgnorm::verify::{Case, GradientOutcome, Outcome};
+use wgnorm::{Gradients, Record, Variant};
 
 /// The outputs of one run.
 pub struct Output {
@@ -95,11 +95,10 @@ pub fn run_poisoned(case: &Case) -> Result<Outcome, wgnorm::Error> {
     let operation = case.operation()?;
     let x_places = places(&operation, |axis| axis.x);
     let y_places = places(&operation, |axis| axis.y);
-    let mut laid_out = case.clone();
-    laid_out.x = vec![f32::NAN; span(&x_places)];
-    for (&place, &x) in x_places.iter().zip(&case.x) {
-        laid_out.x[place] = x;
-    }
+    let laid_out = Case {
+        x: laid_out(&case.x, &x_places),
+        ..case.clone()
+    };
     let run = |poison: f32| {
         let mut output = Output::poisoned(&operation, case, poison);
         output.y = vec![poison; span(&y_places)];
@@ -118,6 +117,65 @@ pub fn run_poisoned(case: &Case) -> Result<Outcome, wgnorm::Error> {
         stray_writes: stray_writes + more_stray_writes,
         ..first.outcome(None, dispatches(case), bits_stable)
     })
+}
+
+/// Runs the backward pass of a case that has a dy twice over different poisons, with x and dx by the strides of x and dy by
+/// those of y.
+pub fn run_backward_poisoned(case: &Case, dy: &[f32]) -> Result<GradientOutcome, wgnorm::Error> {
+    let operation = case.operation()?;
+    let gradients = Gradients::of(&operation);
+    let x_places = places(&operation, |axis| axis.x);
+    let y_places = places(&operation, |axis| axis.y);
+    let (x, dy) = (laid_out(&case.x, &x_places), laid_out(dy, &y_places));
+    let (running_mean, running_var) = match &case.running {
+        Some((mean, var)) if operation.source == Source::Running => (Some(&mean[..]), Some(&var[..])),
+        _ => (None, None),
+    };
+    let run = |poison: f32| {
+        let parameters = || vec![poison; operation.weight_len as usize];
+        let (mut dx, mut dweight, mut dbias) = (vec![poison; span(&x_places)], parameters(), parameters());
+        let args = BackwardArgs {
+            weight: case.weight.as_deref(),
+            running_mean,
+            running_var,
+            statistics: None,
+            dx: Some(&mut dx),
+            dweight: gradients.dweight.then_some(&mut dweight[..]),
+            dbias: gradients.dbias.then_some(&mut dbias[..]),
+        };
+        cpu::backward(&operation, gradients, &x, &dy, args)?;
+        let mut outcome = GradientOutcome {
+            dweight: gradients.dweight.then_some(dweight),
+            dbias: gradients.dbias.then_some(dbias),
+            dispatches: dispatches(case),
+            ..GradientOutcome::default()
+        };
+        let take = |&place: &usize| std::mem::replace(&mut dx[place], poison);
+        outcome.dx = Some(x_places.iter().map(take).collect());
+        outcome.stray_writes = dx.iter().filter(|dx| dx.to_bits() != poison.to_bits()).count();
+        Ok::<_, wgnorm::Error>(outcome)
+    };
+    let (first, second) = (run(f32::NAN)?, run(1e30)?);
+    let bits = |outcome: &GradientOutcome| -> Vec<u32> {
+        let tensors = [&outcome.dx, &outcome.dweight, &outcome.dbias];
+        (tensors.into_iter().flatten().flatten())
+            .map(|value| value.to_bits())
+            .collect()
+    };
+    Ok(GradientOutcome {
+        bits_stable: bits(&first) == bits(&second),
+        stray_writes: first.stray_writes + second.stray_writes,
+        ..first
+    })
+}
+
+/// The memory of a tensor whose elements lie at these places.
+fn laid_out(values: &[f32], places: &[usize]) -> Vec<f32> {
+    let mut memory = vec![f32::NAN; span(places)];
+    for (&place, &value) in places.iter().zip(values) {
+        memory[place] = value;
+    }
+    memory
 }
 
 /// Where every element lies, in row-major order of the axes.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
-use wgnorm::verify::{self, Arrangement, Case, Outcome};
+use wgnorm::verify::{self, Arrangement, Case, GradientOutcome, Outcome};
 use wgnorm::{AdapterOptions, Context, TuningTable, Variant, wgpu};
 
 use crate::cpu;
@@ -153,6 +153,24 @@ impl Device {
         match self {
             Self::Cpu => cpu::run_poisoned(case),
             Self::Gpu(context) => pollster::block_on(verify::run_arranged(context, case, variant, arrangement)),
+        }
+    }
+
+    /// Runs the backward pass of a case that has a dy, as [`run`](Self::run) does the forward one; `None` where there is
+    /// none, of the case or on the device.
+    pub fn run_backward(
+        &self,
+        case: &Case,
+        _variant: Option<Variant>,
+        _arrangement: Arrangement,
+    ) -> Result<Option<GradientOutcome>, wgnorm::Error> {
+        let Some(dy) = case.dy.as_deref().filter(|_| case.has_place_for_dx()) else {
+            return Ok(None);
+        };
+        match self {
+            Self::Cpu => cpu::run_backward_poisoned(case, dy).map(Some),
+            // The backward pass of the GPU goes here.
+            Self::Gpu(_) => Ok(None),
         }
     }
 

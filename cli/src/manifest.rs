@@ -182,6 +182,7 @@ impl Golden {
             layout: Layout::ChannelsFirst,
             eps: eps.map(|eps| eps as f32),
             x: input("x").ok_or_else(|| self.malformed("x is no input"))?,
+            dy: input("grad_y"),
             weight: input("weight"),
             bias: input("bias"),
             running,

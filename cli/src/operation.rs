@@ -202,6 +202,7 @@ impl Settings {
             preset: self.preset(),
             eps: self.eps,
             x,
+            dy: None,
             weight: parameters.weight,
             bias: parameters.bias,
             running: parameters.running,

@@ -52,6 +52,9 @@ pub struct Errors {
     pub mean: f64,
     pub rstd: f64,
     pub running: f64,
+    pub dx: f64,
+    /// Of dweight and dbias.
+    pub parameters: f64,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,8 @@ impl Report {
             largest.mean = largest.mean.max(errors.mean);
             largest.rstd = largest.rstd.max(errors.rstd);
             largest.running = largest.running.max(errors.running);
+            largest.dx = largest.dx.max(errors.dx);
+            largest.parameters = largest.parameters.max(errors.parameters);
         }
         let mut table = table(
             &[
@@ -140,6 +145,8 @@ impl Report {
                 "mean",
                 "rstd",
                 "running",
+                "dx",
+                "dweight, dbias",
             ],
             2,
         );
@@ -154,6 +161,8 @@ impl Report {
                 share(row.errors.mean),
                 share(row.errors.rstd),
                 share(row.errors.running),
+                share(row.errors.dx),
+                share(row.errors.parameters),
             ]);
         }
         table
@@ -212,6 +221,8 @@ impl CaseReport {
             "y" => &mut self.errors.y,
             "mean" => &mut self.errors.mean,
             "rstd" => &mut self.errors.rstd,
+            "dx" => &mut self.errors.dx,
+            "dweight" | "dbias" => &mut self.errors.parameters,
             _ => &mut self.errors.running,
         };
         *slot = slot.max(share(comparison, tolerance));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
-use wgnorm::verify::{self, Arrangement, Case, Outcome, Scale};
+use wgnorm::verify::{self, Arrangement, Case, GradientOutcome, Outcome, Scale, Verdict};
 use wgnorm::{ErrorKind, Variant, spec::Operation};
 
 use crate::conformance;
@@ -55,6 +55,13 @@ fn variant_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Variant::ALL.into_iter().map(Variant::name).chain(["all"]))
 }
 
+/// What a device made of a case.
+pub struct Outcomes {
+    pub forward: Outcome,
+    /// Of a case that has a dy, where the device has the backward pass.
+    pub backward: Option<GradientOutcome>,
+}
+
 /// Which variants of a case to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -83,7 +90,7 @@ pub fn run_all(
     (choice, matrix): (Choice, bool),
     report: &mut Report,
     entry: impl Fn() -> CaseReport,
-    mut done: impl FnMut(CaseReport, &Outcome) -> Result<CaseReport>,
+    mut done: impl FnMut(CaseReport, &Outcomes) -> Result<CaseReport>,
 ) -> Result<()> {
     for arrangement in Arrangement::ALL {
         if arrangement != Arrangement::Plain && !matrix {
@@ -117,10 +124,16 @@ pub fn run_all(
         for variant in variants {
             let mut entry = entry();
             entry.variant = variant.map(Variant::name);
-            match device.run(case, variant, arrangement) {
-                Ok(outcome) => {
-                    record_run(&mut entry, device, case, &outcome);
-                    entry = done(entry, &outcome)?;
+            let run = || -> Result<_, wgnorm::Error> {
+                Ok(Outcomes {
+                    forward: device.run(case, variant, arrangement)?,
+                    backward: device.run_backward(case, variant, arrangement)?,
+                })
+            };
+            match run() {
+                Ok(outcomes) => {
+                    record_run(&mut entry, device, case, &outcomes);
+                    entry = done(entry, &outcomes)?;
                 }
                 // Candidates are those of aligned offsets: a forced variant may be refused at odd ones.
                 Err(error) if arrangement != Arrangement::Plain && error.kind() == ErrorKind::Variant => {
@@ -163,7 +176,8 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
                 _ => Scale::Quick,
             };
             let mut report = Report::new(device.describe());
-            for case in progress(verify::cases(scale), |case| case.id.clone()) {
+            for (i, case) in progress(verify::cases(scale), |case| case.id.clone()).enumerate() {
+                let case = case.with_dy(i as u64);
                 run_case(&device, &case, (choice, args.matrix), &mut report)?;
             }
             report
@@ -190,14 +204,16 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
 /// Runs a built-in case in every way asked for.
 pub fn run_case(device: &Device, case: &Case, how: (Choice, bool), report: &mut Report) -> Result<()> {
     let entry = || CaseReport::new(&case.id, case.name());
-    run_all(device, case, how, report, entry, |mut entry, outcome| {
-        record_verdict(&mut entry, case, outcome);
+    run_all(device, case, how, report, entry, |mut entry, outcomes| {
+        record_verdict(&mut entry, verify::judge(case, &outcomes.forward));
+        if let Some(backward) = &outcomes.backward {
+            record_verdict(&mut entry, verify::judge_gradients(case, backward));
+        }
         Ok(entry)
     })
 }
 
-fn record_verdict(entry: &mut CaseReport, case: &Case, outcome: &Outcome) {
-    let verdict = verify::judge(case, outcome);
+fn record_verdict(entry: &mut CaseReport, verdict: Verdict) {
     for tensor in &verdict.tensors {
         entry.compared(tensor.name, &tensor.comparison, &tensor.tolerance);
     }
@@ -207,20 +223,26 @@ fn record_verdict(entry: &mut CaseReport, case: &Case, outcome: &Outcome) {
 }
 
 /// Notes what ran, and what is wrong whatever the values are.
-fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, outcome: &Outcome) {
-    entry.variant = Some(device.variant_name(outcome.variant));
-    entry.dispatches = outcome.dispatches;
-    if !outcome.bits_stable {
-        entry.fail("results depend on what the outputs or the workspace held before");
-    }
-    if outcome.stray_writes > 0 {
-        entry.fail(format!(
-            "{} words beside the outputs were changed",
-            outcome.stray_writes
-        ));
-    }
-    if outcome.dispatches == 0 && !case.x.is_empty() {
-        entry.fail("nothing was dispatched");
+fn record_run(entry: &mut CaseReport, device: &Device, case: &Case, Outcomes { forward, backward }: &Outcomes) {
+    entry.variant = Some(device.variant_name(forward.variant));
+    entry.dispatches = forward.dispatches;
+    let forward = (forward.bits_stable, forward.stray_writes, forward.dispatches);
+    let backward = (backward.as_ref()).map(|run| (run.bits_stable, run.stray_writes, run.dispatches));
+    for (pass, run) in [("", Some(forward)), ("backward: ", backward)] {
+        let Some((bits_stable, stray_writes, dispatches)) = run else {
+            continue;
+        };
+        if !bits_stable {
+            entry.fail(format!(
+                "{pass}results depend on what the outputs or the workspace held before"
+            ));
+        }
+        if stray_writes > 0 {
+            entry.fail(format!("{pass}{stray_writes} words beside the outputs were changed"));
+        }
+        if dispatches == 0 && !case.x.is_empty() {
+            entry.fail(format!("{pass}nothing was dispatched"));
+        }
     }
 }
 

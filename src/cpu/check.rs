@@ -61,7 +61,7 @@ pub(super) fn arguments(
 }
 
 /// Checks what a builder would not have made, and what is not done here.
-fn settings(operation: &Operation) -> Result<()> {
+pub(super) fn settings(operation: &Operation) -> Result<()> {
     if operation.stage != Stage::Whole {
         bail!(
             Parameter,
@@ -91,7 +91,7 @@ fn settings(operation: &Operation) -> Result<()> {
 }
 
 /// Checks that a slice is given if and only if it is `needed`, and has that many elements.
-fn slice<T>(name: &'static str, given: Option<&[T]>, needed: Option<RangeInclusive<u64>>) -> Result<()> {
+pub(super) fn slice<T>(name: &'static str, given: Option<&[T]>, needed: Option<RangeInclusive<u64>>) -> Result<()> {
     match (given, needed) {
         (Some(given), Some(needed)) if !needed.contains(&(given.len() as u64)) => {
             bail!(

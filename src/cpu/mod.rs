@@ -10,7 +10,7 @@
 //! computed: results are the same bits from run to run and on any number of threads, and batch invariant. They may
 //! differ between processors, by whether those round a product and a sum once or twice.
 //!
-//! [`forward`] takes any whole [`Operation`]. The statistics and apply stages are the GPU's and are refused with an
+//! [`forward`] takes any whole [`Operation`], [`backward`] makes its gradients. The statistics and apply stages are the GPU's and are refused with an
 //! error; a forced variant is ignored. What lies dense and row-major in the order of the axes is read and written in
 //! place; an x or a y with other strides ([`Axis`](crate::geometry::Axis)) goes through a dense copy.
 //!
@@ -24,6 +24,7 @@
 //! ```
 
 mod apply;
+mod backward;
 mod check;
 mod lanes;
 mod parallel;
@@ -36,6 +37,8 @@ mod statistics;
 mod tests;
 mod view;
 mod walk;
+
+pub use backward::{BackwardArgs, backward};
 
 use std::borrow::Cow;
 

@@ -35,6 +35,39 @@ impl Views {
     }
 }
 
+/// Where x, dy and dx lie: dx as x does, dy as y.
+pub(super) struct GradientViews {
+    /// The operation's axes, with the strides of tensors that are dense and row-major.
+    pub axes: Vec<Axis>,
+    /// How x is made dense, if it is not.
+    pub x: Option<Transfer>,
+    /// How dy is made dense, if it is not.
+    pub dy: Option<Transfer>,
+    /// How dx is made of a dense one, if it is not dense itself.
+    pub dx: Option<Transfer>,
+}
+
+impl GradientViews {
+    /// `writes` if dx is asked for.
+    pub fn new(axes: &[Axis], writes: bool) -> Result<Self> {
+        let Views { axes: dense, x, .. } = Views::new(axes)?;
+        let dy = Transfer::new(axes, |i| dense[i].x, |i| axes[i].y)?;
+        let broadcast = |axis: &Axis| axis.x == 0 && axis.extent > 1;
+        if writes && axes.iter().any(broadcast) {
+            bail!(
+                Shape,
+                "dx",
+                "would lie as x does, several of whose elements share a place"
+            );
+        }
+        let dx = match writes {
+            true => Transfer::new(axes, |i| axes[i].x, |i| dense[i].x)?,
+            false => None,
+        };
+        Ok(Self { axes: dense, x, dy, dx })
+    }
+}
+
 /// A copy between tensors of one shape and different strides.
 pub(super) struct Transfer {
     /// Sorted by the stride in the target, each of which steps over all that lies inside of it.

@@ -121,7 +121,7 @@ impl Run {
 }
 
 /// The runs that cover `positions`, counted row-major over `digits`.
-pub(super) fn runs(digits: &[Digit], positions: Range<usize>) -> impl Iterator<Item = Run> + '_ {
+pub(super) fn runs(digits: &[Digit], positions: Range<usize>) -> impl Iterator<Item = Run> + Clone + '_ {
     const SCALAR: Digit = Digit {
         extent: 1,
         x: 1,

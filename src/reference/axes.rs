@@ -67,21 +67,37 @@ pub(super) fn normalize_axes(
     scale: impl Fn(f64) -> f64,
 ) -> Output {
     check_shape(x, shape);
+    let parameters = Parameters::new(weight, bias, weight_len(shape, weight_axes));
+    let mut output = Output::new(x.len());
+    for places in segments(shape, axes, weight_axes) {
+        output.push_segment(x, places.into_iter(), &statistics, &scale, parameters);
+    }
+    output
+}
+
+/// The segments of a tensor of `shape` over `axes`: of every element, its index in the tensor and in the weight.
+pub(super) fn segments<'a>(
+    shape: &'a [usize],
+    axes: &'a [usize],
+    weight_axes: &'a [usize],
+) -> impl Iterator<Item = Vec<(usize, usize)>> + use<'a> {
     for named in [axes, weight_axes] {
         let inside = named.iter().all(|&axis| axis < shape.len());
         assert!(inside, "axes {named:?} of {shape:?}");
     }
     let reduced = |axis: usize| axes.contains(&axis);
     let weighted = |axis: usize| weight_axes.contains(&axis);
-    let segments = places(shape, |axis| !reduced(axis), weighted);
     let elements = places(shape, reduced, weighted);
-    let parameters = Parameters::new(weight, bias, volume(shape, 0, weighted));
-    let mut output = Output::new(x.len());
-    for (start, first) in segments {
-        let places = elements.iter().map(|(element, p)| (start + element, first + p));
-        output.push_segment(x, places, &statistics, &scale, parameters);
-    }
-    output
+    let starts = places(shape, |axis| !reduced(axis), weighted);
+    starts.into_iter().map(move |(start, first)| {
+        let place = |(element, p): &(usize, usize)| (start + element, first + p);
+        elements.iter().map(place).collect()
+    })
+}
+
+/// Elements of a weight over `weight_axes`.
+pub(super) fn weight_len(shape: &[usize], weight_axes: &[usize]) -> usize {
+    volume(shape, 0, |axis| weight_axes.contains(&axis))
 }
 
 /// All positions along the `chosen` axes, the others at 0, in row-major order: their index in a tensor of `shape`,

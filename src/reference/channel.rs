@@ -3,15 +3,15 @@ use super::{Output, Parameters, check_shape, rstd};
 use crate::spec::{Affine, Layout};
 
 /// A tensor of samples, channels and positions (the spatial axes in one).
-struct Tensor {
-    samples: usize,
-    channels: usize,
-    positions: usize,
+pub(super) struct Tensor {
+    pub samples: usize,
+    pub channels: usize,
+    pub positions: usize,
     layout: Layout,
 }
 
 impl Tensor {
-    fn new(x: &[f64], shape: &[usize], layout: Layout) -> Self {
+    pub fn new(x: &[f64], shape: &[usize], layout: Layout) -> Self {
         check_shape(x, shape);
         assert!(shape.len() >= 2, "no channel axis in {shape:?}");
         let last = shape.len() - 1;
@@ -27,7 +27,7 @@ impl Tensor {
         }
     }
 
-    fn index(&self, sample: usize, channel: usize, position: usize) -> usize {
+    pub fn index(&self, sample: usize, channel: usize, position: usize) -> usize {
         match self.layout {
             Layout::ChannelsFirst => (sample * self.channels + channel) * self.positions + position,
             Layout::ChannelsLast => (sample * self.positions + position) * self.channels + channel,

@@ -48,7 +48,7 @@ pub fn lp_normalize(
 }
 
 /// `sum(|x|^p)^(1/p)`; `max(|x|)` for an infinite p.
-fn norm(values: &[f64], p: f64) -> f64 {
+pub(super) fn norm(values: &[f64], p: f64) -> f64 {
     let mut largest = 0.0f64;
     for value in values {
         // f64::max would drop a NaN.

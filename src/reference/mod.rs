@@ -14,6 +14,7 @@
 
 mod axes;
 mod channel;
+pub mod gradient;
 mod layer;
 mod lp;
 mod moments;

@@ -228,16 +228,21 @@ fn channels_last(case: &Case) -> Option<Case> {
     if !dense || !moves {
         return None;
     }
-    let mut x = vec![0.0; case.x.len()];
-    for (value, place) in (case.x.iter()).zip(places(&case.shape, &channels_last_strides(&case.shape))) {
-        x[place] = *value;
-    }
+    let strides = channels_last_strides(&case.shape);
+    let moved = |values: &Vec<f32>| {
+        let mut moved = vec![0.0; values.len()];
+        for (value, place) in values.iter().zip(places(&case.shape, &strides)) {
+            moved[place] = *value;
+        }
+        moved
+    };
     let mut shape = case.shape.clone();
     shape[1..].rotate_left(1);
     Some(Case {
         shape,
         layout: Layout::ChannelsLast,
-        x,
+        x: moved(&case.x),
+        dy: case.dy.as_ref().map(moved),
         ..case.clone()
     })
 }

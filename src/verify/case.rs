@@ -26,6 +26,8 @@ pub struct Case {
     pub eps: Option<f32>,
     /// The input, dense and row-major.
     pub x: Vec<f32>,
+    /// The gradient of the loss with respect to y, in the order of x, where the backward pass is asked for.
+    pub dy: Option<Vec<f32>>,
     /// The weight, if any.
     pub weight: Option<Vec<f32>>,
     /// The bias, if any.
@@ -289,6 +291,9 @@ impl Case {
     fn check_lengths(&self, operation: &Operation) -> Result<()> {
         let weight_len = operation.weight_len as usize;
         check_length("x", self.x.len(), self.shape.iter().product())?;
+        if let Some(dy) = &self.dy {
+            check_length("dy", dy.len(), self.x.len())?;
+        }
         for (name, tensor) in [("weight", &self.weight), ("bias", &self.bias)] {
             if let Some(tensor) = tensor {
                 check_length(name, tensor.len(), weight_len)?;
@@ -313,7 +318,12 @@ impl Case {
     pub fn flushed(&self) -> Option<Self> {
         let mut flushed = self.clone();
         let running = flushed.running.as_mut().map(|(mean, var)| [mean, var]);
-        let tensors = [Some(&mut flushed.x), flushed.weight.as_mut(), flushed.bias.as_mut()];
+        let tensors = [
+            Some(&mut flushed.x),
+            flushed.dy.as_mut(),
+            flushed.weight.as_mut(),
+            flushed.bias.as_mut(),
+        ];
         let mut found = false;
         for value in tensors
             .into_iter()

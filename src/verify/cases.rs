@@ -79,6 +79,7 @@ fn case(form: &Form, values: Values, index: usize) -> Case {
         preset: form.preset,
         eps: None,
         x: values_of(form, values, seed),
+        dy: None,
         weight: None,
         bias: None,
         running: None,

@@ -17,6 +17,12 @@ pub struct Expected {
     pub running_mean: Option<Vec<f64>>,
     /// Running variances after the call, if there are any.
     pub running_var: Option<Vec<f64>>,
+    /// Gradient with respect to x; `None` where the case has no dy.
+    pub dx: Option<Vec<f64>>,
+    /// Gradient with respect to the weight; `None` where the case has no dy or no weight.
+    pub dweight: Option<Vec<f64>>,
+    /// Gradient with respect to the bias; `None` where the case has no dy or no bias.
+    pub dbias: Option<Vec<f64>>,
 }
 
 impl Case {
@@ -27,7 +33,14 @@ impl Case {
         }
         let weight = self.weight.as_deref().map(widen);
         let bias = self.bias.as_deref().map(widen);
-        self.evaluate(weight.as_deref(), bias.as_deref())
+        let mut expected = self.evaluate(weight.as_deref(), bias.as_deref());
+        if let Some(dy) = &self.dy {
+            let gradient = self.gradient(&widen(dy), weight.as_deref());
+            expected.dx = Some(gradient.dx);
+            expected.dweight = weight.map(|_| gradient.dweight);
+            expected.dbias = bias.map(|_| gradient.dbias);
+        }
+        expected
     }
 
     /// The expected y without weight and bias: x_hat. The case must be valid.
@@ -35,7 +48,7 @@ impl Case {
         self.evaluate(None, None).y
     }
 
-    fn evaluate(&self, weight: Option<&[f64]>, bias: Option<&[f64]>) -> Expected {
+    pub(super) fn evaluate(&self, weight: Option<&[f64]>, bias: Option<&[f64]>) -> Expected {
         let running = self.running.as_ref().map(|(mean, var)| (widen(mean), widen(var)));
         let (running_mean, running_var) = running.unzip();
         // Statistics of nothing are not defined, and nothing is updated by them.
@@ -56,7 +69,7 @@ impl Case {
                 ..Expected::default()
             };
         }
-        let weights = |own: Vec<usize>| self.weight_axes.clone().unwrap_or(own);
+        let weights = |own| self.weights(own);
         let output = match &self.norm {
             &Norm::LocalResponse { size, alpha, beta, k } => {
                 let y = self.local_response(&x, size, [alpha, beta, k], weight, bias);
@@ -110,6 +123,7 @@ impl Case {
             rstd: Some(output.rstd),
             running_mean,
             running_var,
+            ..Expected::default()
         }
     }
 
@@ -136,7 +150,7 @@ impl Case {
         }
     }
 
-    fn effective_eps(&self) -> f64 {
+    pub(super) fn effective_eps(&self) -> f64 {
         f64::from(self.eps.unwrap_or_else(|| match self.norm {
             Norm::Layer { .. } | Norm::Instance(_) | Norm::Group { .. } => self.preset.sample_eps(),
             Norm::Batch(_) => self.preset.batch_eps(),
@@ -162,33 +176,48 @@ impl Case {
         bias: Option<&[f64]>,
     ) -> Vec<f64> {
         let channel = self.channel_axis().unwrap_or(0);
-        let (left, right) = match self.preset {
-            Preset::PyTorch => (size / 2, (size - 1) / 2),
-            Preset::Onnx | Preset::Keras | Preset::Flax => ((size - 1) / 2, size / 2),
-        };
+        let (left, right) = self.window(size);
         let [k, alpha, beta] = [k, alpha, beta].map(f64::from);
         let y = reference::local_response_norm(x, &self.shape, channel, left, right, size, k, alpha, beta);
-        // The weight is dense over its axes.
-        let axes = self.weight_axes.clone().unwrap_or(vec![channel]);
-        let index = |element: usize| {
-            (0..self.shape.len()).fold(0, |index, axis| {
-                let stride: usize = self.shape[axis + 1..].iter().product();
-                let position = element / stride % self.shape[axis];
-                if axes.contains(&axis) {
-                    index * self.shape[axis] + position
-                } else {
-                    index
-                }
-            })
-        };
+        let index = |element| self.weight_index(element, channel);
         let affine = |(element, y): (usize, f64)| {
             y * weight.map_or(1.0, |w| w[index(element)]) + bias.map_or(0.0, |b| b[index(element)])
         };
         y.into_iter().enumerate().map(affine).collect()
     }
 
+    /// Neighbours before and after a channel in a window of `size`.
+    pub(super) fn window(&self, size: usize) -> (usize, usize) {
+        match self.preset {
+            Preset::PyTorch => (size / 2, (size - 1) / 2),
+            Preset::Onnx | Preset::Keras | Preset::Flax => ((size - 1) / 2, size / 2),
+        }
+    }
+
+    /// Index of an element's weight, dense over its axes: the channel's if there are none in the case.
+    pub(super) fn weight_index(&self, element: usize, channel: usize) -> usize {
+        let weighs = |axis: usize| match &self.weight_axes {
+            Some(axes) => axes.contains(&axis),
+            None => axis == channel,
+        };
+        (0..self.shape.len()).fold(0, |index, axis| {
+            let stride: usize = self.shape[axis + 1..].iter().product();
+            let position = element / stride % self.shape[axis];
+            if weighs(axis) {
+                index * self.shape[axis] + position
+            } else {
+                index
+            }
+        })
+    }
+
+    /// The axes that index the weight, by default the operation's own.
+    pub(super) fn weights(&self, own: Vec<usize>) -> Vec<usize> {
+        self.weight_axes.clone().unwrap_or(own)
+    }
+
     /// Shape, reduced axes and weight axes of the layer norm over axes that a batch, instance or group norm is.
-    fn as_layer_norm(&self) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+    pub(super) fn as_layer_norm(&self) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
         let channel = self.channel_axis().unwrap_or(0);
         let mut shape = self.shape.clone();
         let groups = match self.norm {
@@ -209,10 +238,10 @@ impl Case {
 }
 
 /// The axes of `shape` that are not in `axes`.
-fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+pub(super) fn kept(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     (0..shape.len()).filter(|axis| !axes.contains(axis)).collect()
 }
 
-fn widen(values: impl AsRef<[f32]>) -> Vec<f64> {
+pub(super) fn widen(values: impl AsRef<[f32]>) -> Vec<f64> {
     values.as_ref().iter().map(|&v| f64::from(v)).collect()
 }

@@ -9,7 +9,7 @@ use super::tolerance::tolerances;
 /// How one output tensor did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorVerdict {
-    /// `"y"`, `"mean"`, `"rstd"`, `"running_mean"` or `"running_var"`.
+    /// `"y"`, `"mean"`, `"rstd"`, `"running_mean"`, `"running_var"`, `"dx"`, `"dweight"` or `"dbias"`.
     pub name: &'static str,
     /// Against the reference.
     pub comparison: Comparison,
@@ -47,22 +47,25 @@ pub fn judge(case: &Case, outcome: &Outcome) -> Verdict {
             tensors = alternative;
         }
     }
-    let mut failures: Vec<String> = (tensors.iter().filter(|tensor| !tensor.comparison.passed))
-        .map(TensorVerdict::describe)
-        .collect();
-    if !outcome.bits_stable {
-        failures.push("results depend on what the outputs or the workspace held before".into());
-    }
-    if outcome.stray_writes > 0 {
-        failures.push(format!(
-            "{} words beside the outputs were changed",
-            outcome.stray_writes
-        ));
-    }
+    let mut failures = failures(&tensors, outcome.bits_stable, outcome.stray_writes);
     if outcome.dispatches == 0 && !case.x.is_empty() {
         failures.push("nothing was dispatched".into());
     }
     Verdict { tensors, failures }
+}
+
+/// Why a run failed, forward or backward, by its tensors and by what it wrote.
+pub(super) fn failures(tensors: &[TensorVerdict], bits_stable: bool, stray_writes: usize) -> Vec<String> {
+    let mut failures: Vec<String> = (tensors.iter().filter(|tensor| !tensor.comparison.passed))
+        .map(TensorVerdict::describe)
+        .collect();
+    if !bits_stable {
+        failures.push("results depend on what the outputs or the workspace held before".into());
+    }
+    if stray_writes > 0 {
+        failures.push(format!("{stray_writes} words beside the outputs were changed"));
+    }
+    failures
 }
 
 impl TensorVerdict {

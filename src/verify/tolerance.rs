@@ -5,7 +5,7 @@ use super::compare::Tolerance;
 use super::expected::Expected;
 
 /// Half a unit in the last place of 1: the relative error of one f32 rounding.
-const U: f64 = 1.0 / (1u32 << 24) as f64;
+pub(super) const U: f64 = 1.0 / (1u32 << 24) as f64;
 
 /// The tolerance of every output of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -86,7 +86,7 @@ pub fn tolerances(case: &Case, expected: &Expected) -> Tolerances {
 }
 
 /// Roundings that a result may be off by.
-fn roundings(case: &Case, length: usize) -> f64 {
+pub(super) fn roundings(case: &Case, length: usize) -> f64 {
     let levels = (length as f64).log2();
     match case.norm {
         Norm::Lp { p, .. } if ![1.0, 2.0, f32::INFINITY].contains(&p) => {
@@ -139,6 +139,6 @@ fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     magnitudes.filter(|&v| v <= f32::MAX.into()).fold(0.0, f64::max)
 }
 
-fn absolute(atol: f64) -> Tolerance {
+pub(super) fn absolute(atol: f64) -> Tolerance {
     Tolerance { rtol: 0.0, atol }
 }

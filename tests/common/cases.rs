@@ -15,6 +15,7 @@ pub fn case(norm: Norm, shape: &[usize], layout: Layout) -> Case {
         preset: Preset::PyTorch,
         eps: None,
         x,
+        dy: None,
         weight: None,
         bias: None,
         running: None,

@@ -484,6 +484,7 @@ fn merging() -> Vec<(Case, Statistic)> {
         preset: Preset::PyTorch,
         eps: None,
         x: Values::FarMean.fill(6 * CHANNELS * SPATIAL, 11),
+        dy: None,
         weight: Some(ramp(0.5, 0.25)),
         bias: Some(ramp(-2.0, 0.5)),
         running: Some((ramp(0.0, 1.0), ramp(1.0, 0.5))),

@@ -84,6 +84,7 @@ impl Shape {
             preset: Preset::PyTorch,
             eps: Some(1e-5),
             x: numbers(self.extents.iter().product()),
+            dy: None,
             weight: Some(numbers(self.weights())),
             bias: (self.op != Op::Rms).then(|| numbers(self.weights())),
             running: None,
