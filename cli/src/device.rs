@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgnorm::spec::Operation;
 use wgnorm::verify::{self, Arrangement, Case, GradientOutcome, Outcome};
-use wgnorm::{AdapterOptions, Context, TuningTable, Variant, wgpu};
+use wgnorm::{AdapterOptions, Context, ErrorKind, TuningTable, Variant, wgpu};
 
 use crate::cpu;
 use crate::failure::{Failure, Result};
@@ -161,16 +161,19 @@ impl Device {
     pub fn run_backward(
         &self,
         case: &Case,
-        _variant: Option<Variant>,
-        _arrangement: Arrangement,
+        variant: Option<Variant>,
+        arrangement: Arrangement,
     ) -> Result<Option<GradientOutcome>, wgnorm::Error> {
         let Some(dy) = case.dy.as_deref().filter(|_| case.has_place_for_dx()) else {
             return Ok(None);
         };
         match self {
             Self::Cpu => cpu::run_backward_poisoned(case, dy).map(Some),
-            // The backward pass of the GPU goes here.
-            Self::Gpu(_) => Ok(None),
+            Self::Gpu(context) => match pollster::block_on(verify::run_backward(context, case, variant, arrangement)) {
+                // Not every variant has a backward pass.
+                Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant => Ok(None),
+                outcome => outcome.map(Some),
+            },
         }
     }
 

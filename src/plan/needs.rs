@@ -95,7 +95,14 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     let all = [
         (Role::X, true, x, true, false),
         (Role::Dy, true, y, true, false),
-        (Role::Dx, gradients.dx, x, false, true),
+        // What lies between its elements is kept where it is staged.
+        (
+            Role::Dx,
+            gradients.dx,
+            x,
+            x > u64::from(operation.elements()?) * element,
+            true,
+        ),
         (Role::Weight, gradients.dx && operation.weight, parameters, true, false),
         (Role::Statistics, saved, segments * RECORD_BYTES, true, false),
         (Role::RunningMean, given, segments * 4, true, false),

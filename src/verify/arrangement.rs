@@ -139,8 +139,8 @@ impl Arrangement {
                 .find(|place| place.role == Role::X)
                 .map(|x| (x.buffer, x.first));
             let (buffer, first) = match (self, role, of_x) {
-                (Self::InPlace, Role::Y, Some(x)) => x,
-                (Self::Interleaved, Role::Y, Some((buffer, first))) => {
+                (Self::InPlace, Role::Y | Role::Dx, Some(x)) => x,
+                (Self::Interleaved, Role::Y | Role::Dx, Some((buffer, first))) => {
                     (buffer, first + case.shape.last().copied().unwrap_or(1))
                 }
                 _ if one_buffer => {

@@ -24,7 +24,9 @@ pub use case::{Case, Norm, Running, Update};
 pub use cases::{Scale, cases};
 pub use compare::{Comparison, Tolerance, compare};
 pub use expected::Expected;
-pub use gradient::{GradientOutcome, GradientTolerances, gradient_cases, gradient_tolerances, judge_gradients};
+pub use gradient::{
+    GradientOutcome, GradientTolerances, gradient_cases, gradient_tolerances, judge_gradients, run_backward,
+};
 pub use judge::{TensorVerdict, Verdict, judge};
 pub use run::{Outcome, run, run_arranged};
 pub use tolerance::{Tolerances, tolerances};

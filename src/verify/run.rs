@@ -8,7 +8,7 @@ use crate::plan::Role;
 use crate::{Context, Forward, Plan, Record, Variant, View};
 
 /// What outputs and workspace hold before each of the two runs: a NaN, and a number that would pass as a result.
-const POISONS: [u32; 2] = [0x7fc0_0bad, 0xc0de_cafe];
+pub(super) const POISONS: [u32; 2] = [0x7fc0_0bad, 0xc0de_cafe];
 
 /// What lies between and behind tensors, with a count in the low bits.
 const GUARD: u32 = 0x5eed_0000;
@@ -148,14 +148,7 @@ impl Memory {
             tensors.extend([(Role::RunningMean, channels), (Role::RunningVar, channels)]);
         }
         let views = arrangement.place(case, &tensors);
-        let mut buffers: Vec<Vec<u32>> = Vec::new();
-        for view in &views {
-            buffers.resize_with(buffers.len().max(view.buffer + 1), Vec::new);
-            let buffer = &mut buffers[view.buffer];
-            let end = buffer.len().max(view.first + view.words + GUARDS);
-            let guards = buffer.len()..end;
-            buffer.extend(guards.map(|i| GUARD | (i as u32 & 0xffff)));
-        }
+        let mut buffers = guarded(&views);
         let running = case.running.as_ref().map(|(mean, var)| [words(mean), words(var)]);
         for view in &views {
             let (values, at) = match (view.role, &running) {
@@ -196,6 +189,19 @@ impl Memory {
     }
 }
 
+/// Buffers that hold nothing but guards, as large as the views in them ask for.
+pub(super) fn guarded(views: &[Place]) -> Vec<Vec<u32>> {
+    let mut buffers: Vec<Vec<u32>> = Vec::new();
+    for view in views {
+        buffers.resize_with(buffers.len().max(view.buffer + 1), Vec::new);
+        let buffer = &mut buffers[view.buffer];
+        let end = buffer.len().max(view.first + view.words + GUARDS);
+        let guards = buffer.len()..end;
+        buffer.extend(guards.map(|i| GUARD | (i as u32 & 0xffff)));
+    }
+    buffers
+}
+
 async fn run_twice(context: &Context, memory: &Memory, plan: &Plan) -> Result<[Bits; 2]> {
     let [first, second] = POISONS;
     Ok([
@@ -205,12 +211,17 @@ async fn run_twice(context: &Context, memory: &Memory, plan: &Plan) -> Result<[B
 }
 
 async fn run_poisoned(context: &Context, memory: &Memory, plan: &Plan, poison: u32) -> Result<Bits> {
+    scoped(context, submit(context, memory, plan, poison)).await
+}
+
+/// What a run gives, or what the device reports about it.
+pub(super) async fn scoped<T>(context: &Context, run: impl Future<Output = Result<T>>) -> Result<T> {
     let out_of_memory = context.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = context.device().push_error_scope(wgpu::ErrorFilter::Validation);
-    let bits = submit(context, memory, plan, poison).await;
+    let result = run.await;
     match validation.pop().await.or(out_of_memory.pop().await) {
         Some(error) => Err(Error::new(ErrorKind::Device, "case", error.to_string())),
-        None => bits,
+        None => result,
     }
 }
 
@@ -271,19 +282,23 @@ async fn submit(context: &Context, memory: &Memory, plan: &Plan, poison: u32) ->
                 .flat_map(|role| memory.outputs(role)),
         );
     }
-    // What may have changed is made what it was.
-    for (buffer, word) in written {
-        after[buffer][word] = before[buffer][word];
-    }
-    let words = before.iter().flatten().zip(after.iter().flatten());
     Ok(Bits {
-        stray_writes: words.filter(|(before, after)| before != after).count(),
+        stray_writes: stray_writes(&before, &mut after, &written),
         ..bits
     })
 }
 
+/// Words that changed and are not among those written, which are made what they were.
+pub(super) fn stray_writes(before: &[Vec<u32>], after: &mut [Vec<u32>], written: &[(usize, usize)]) -> usize {
+    for &(buffer, word) in written {
+        after[buffer][word] = before[buffer][word];
+    }
+    let words = before.iter().flatten().zip(after.iter().flatten());
+    words.filter(|(before, after)| before != after).count()
+}
+
 /// A buffer full of poison.
-fn poisoned(context: &Context, label: &str, bytes: usize, poison: u32) -> wgpu::Buffer {
+pub(super) fn poisoned(context: &Context, label: &str, bytes: usize, poison: u32) -> wgpu::Buffer {
     let buffer = create(context, label, bytes as u64);
     let size = buffer.size() as usize;
     let block = vec![poison; size.min(POISON_BLOCK) / 4];
@@ -296,7 +311,7 @@ fn poisoned(context: &Context, label: &str, bytes: usize, poison: u32) -> wgpu::
     buffer
 }
 
-fn floats(bits: Vec<u32>) -> Vec<f32> {
+pub(super) fn floats(bits: Vec<u32>) -> Vec<f32> {
     bits.into_iter().map(f32::from_bits).collect()
 }
 

@@ -35,7 +35,7 @@ use super::lanes::Line;
 use super::segments::{CHUNK, RUN};
 use super::statistics::{self, Statistics};
 use super::view::GradientViews;
-use super::walk::{Run, Walk, runs};
+use super::walk::{Run, Walk};
 use super::{Job, parallel};
 use crate::error::Result;
 use crate::geometry::Geometry;
