@@ -263,7 +263,8 @@ class Triton:
 
 
 def relative_error(outputs, references):
-    errors = [((output.double() - reference).norm() / reference.norm()).item() for output, reference in zip(outputs, references)]
+    error = lambda output, reference: ((output.double() - reference).norm() / reference.norm()).item()
+    errors = [error(output, reference) for output, reference in zip(outputs, references)]
     # NaN is larger than anything.
     return max(errors, key=lambda error: (error != error, error))
 

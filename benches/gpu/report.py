@@ -31,7 +31,7 @@ def key_of(row):
 def order(listed, keys):
     """Keys in the order of shapes.txt, those of other lists behind them."""
     places = {case.key: place for place, case in enumerate(listed)}
-    return sorted(keys, key=lambda key: (places.get(key[:3], len(places)), key))
+    return sorted(keys, key=lambda key: (places.get(key[:3], len(places)), key[:3], key[3] != "forward"))
 
 
 def by_key(files):
@@ -81,7 +81,7 @@ def compared(key, bench, peers, same_gpu):
     row["peers"] = {}
     for name, rows in peers.items():
         if key in rows:
-            measured = {field: rows[key][field] for field in rows[key] if field not in ("op", "layout", "shape", "direction")}
+            measured = {field: value for field, value in rows[key].items() if field not in row}
             if measured.get("ms"):
                 measured["gbps"] = gbps(measured["ms"])
             row["peers"][name] = measured
@@ -178,7 +178,8 @@ def peer_cell(measured, field):
         return "-"
     if "failed" in measured:
         return "failed"
-    return "checked" if measured.get(field) is None else text(measured[field])
+    timed = any(measured.get(time) is not None for time in ("ms", "kernel_us", "gpu_us"))
+    return text(measured.get(field)) if timed else "checked"
 
 
 def table(record):
