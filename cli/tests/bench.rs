@@ -12,7 +12,8 @@ fn a_row_has_its_numbers_in_json_and_html() {
     let directory = tempfile::tempdir().unwrap();
     let (json, html) = (path(directory.path(), "b.json"), path(directory.path(), "b.html"));
     let run = on_adapter(&[
-        "bench", "--op", "layer", "--shape", "64,250", "--runs", "2", "--cold", "--json", &json, "--html", &html,
+        "bench", "--op", "layer", "--shape", "64,250", "--runs", "2", "--cold", "--batch", "3", "--json", &json,
+        "--html", &html,
     ]);
     assert_code(&run, 0);
 
@@ -45,6 +46,12 @@ fn a_row_has_its_numbers_in_json_and_html() {
         assert!(row[field].as_f64().unwrap() > 0.0, "{field}");
     }
     assert!(row["cold"]["gpu_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(row["batch"]["recordings"], 3);
+    assert!(row["batch"]["gpu_us"].as_f64().unwrap() > 0.0);
+    // Both by timestamps, or neither.
+    for times in [&row["cold"], row] {
+        assert_eq!(times["kernel_ms"].is_f64(), times["copy_kernel_ms"].is_f64());
+    }
     assert!(["warm", "cold", "unknown"].contains(&row["cache"].as_str().unwrap()));
 
     let page = fs::read_to_string(html).unwrap();

@@ -177,15 +177,21 @@ impl Dispatch {
 
 impl Work for Copy {
     fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        match &self.dispatch {
-            Some(dispatch) => {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                pass.set_pipeline(&dispatch.pipeline);
-                pass.set_bind_group(0, &dispatch.bind_group, &[]);
-                pass.dispatch_workgroups(dispatch.groups[0], dispatch.groups[1], 1);
-            }
-            None => encoder.copy_buffer_to_buffer(&self.src, 0, &self.dst, 0, self.src.size()),
+        if self.dispatch.is_none() {
+            encoder.copy_buffer_to_buffer(&self.src, 0, &self.dst, 0, self.src.size());
+        } else {
+            self.record_in(&mut encoder.begin_compute_pass(&Default::default()));
         }
+    }
+
+    fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) -> bool {
+        let Some(dispatch) = &self.dispatch else {
+            return false;
+        };
+        pass.set_pipeline(&dispatch.pipeline);
+        pass.set_bind_group(0, &dispatch.bind_group, &[]);
+        pass.dispatch_workgroups(dispatch.groups[0], dispatch.groups[1], 1);
+        true
     }
 }
 

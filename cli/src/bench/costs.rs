@@ -68,6 +68,10 @@ struct Nothing;
 
 impl Work for Nothing {
     fn record(&self, _: &mut wgpu::CommandEncoder) {}
+
+    fn record_in(&self, _: &mut wgpu::ComputePass<'_>) -> bool {
+        false
+    }
 }
 
 impl Costs {

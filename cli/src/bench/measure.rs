@@ -7,7 +7,7 @@ use wgnorm::Context;
 use wgnorm::verify::{self, Case};
 
 use super::copy::Copy;
-use super::timing::{Timed, kernel_ms, median, milliseconds, spread};
+use super::timing::{Pass, Timed, Work, median, milliseconds, spread};
 use super::workload::{self, List, Workload};
 use crate::cpu;
 use crate::failure::{Failure, Result};
@@ -31,6 +31,8 @@ pub struct Row {
     pub variant: &'static str,
     /// By timestamps on the device.
     pub kernel_ms: Option<f64>,
+    /// The same of the reference copy.
+    pub copy_kernel_ms: Option<f64>,
     /// Submit to complete, per run of `recordings` in one submission.
     pub gpu_ms: f64,
     pub round_trip_ms: f64,
@@ -53,6 +55,8 @@ pub struct Row {
     pub cache: Cache,
     /// Nothing of the tensors in a cache; null unless asked for.
     pub cold: Option<Cold>,
+    /// Many runs in one pass; null unless asked for.
+    pub batch: Option<Batch>,
 }
 
 /// Where repeats on the same buffers find their data.
@@ -89,27 +93,67 @@ impl Cache {
 #[derive(Serialize, Debug)]
 pub struct Cold {
     pub gpu_ms: f64,
+    /// By timestamps on the device.
+    pub kernel_ms: Option<f64>,
+    pub copy_kernel_ms: Option<f64>,
     pub gbps: f64,
     pub copy_gbps: f64,
     pub of_copy: f64,
     pub spread: f64,
 }
 
+/// Medians of runs that were recorded into one pass of one encoder, in microseconds a run.
+#[derive(Serialize, Debug)]
+pub struct Batch {
+    pub recordings: usize,
+    pub record_us: f64,
+    /// Submit to complete.
+    pub gpu_us: f64,
+    /// By timestamps on the device.
+    pub kernel_us: Option<f64>,
+}
+
+impl Batch {
+    fn measure(context: &Context, work: &dyn Work, recordings: usize, samples: usize) -> Result<Self> {
+        Pass::time(context, work, recordings)?;
+        let passes = (0..samples).map(|_| Pass::time(context, work, recordings));
+        let passes = passes.collect::<Result<Vec<_>>>()?;
+        let each = |times: Vec<f64>| 1e3 * median(&times) / recordings as f64;
+        let kernel: Vec<_> = passes.iter().filter_map(|pass| pass.kernel_ms).collect();
+        Ok(Self {
+            recordings,
+            record_us: each(passes.iter().map(|pass| pass.record_ms).collect()),
+            gpu_us: each(passes.iter().map(|pass| pass.gpu_ms).collect()),
+            kernel_us: (!kernel.is_empty()).then(|| each(kernel)),
+        })
+    }
+}
+
+/// How rows are measured.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    pub runs: usize,
+    /// Once more with nothing of the tensors in a cache.
+    pub cold: bool,
+    /// Once more with so many recordings in one pass.
+    pub batch: Option<usize>,
+}
+
 /// What all rows of a run have in common.
 pub struct Measurement<'a> {
     context: &'a Context,
     best_copy: &'a str,
-    runs: usize,
+    how: How,
     eviction: Option<Copy>,
 }
 
 impl<'a> Measurement<'a> {
-    pub fn new(context: &'a Context, best_copy: &'a str, runs: usize, cold: bool) -> Result<Self> {
+    pub fn new(context: &'a Context, best_copy: &'a str, how: How) -> Result<Self> {
         Ok(Self {
             context,
             best_copy,
-            runs,
-            eviction: match cold {
+            how,
+            eviction: match how.cold {
                 true => Some(Copy::evicting(context)?),
                 false => None,
             },
@@ -117,7 +161,7 @@ impl<'a> Measurement<'a> {
     }
 
     pub fn row(&self, workload: &Workload) -> Result<Row> {
-        let (context, runs) = (self.context, self.runs);
+        let (context, runs) = (self.context, self.how.runs);
         workload.check(context)?;
         let case = workload.case()?;
         let mut operation = case.operation()?;
@@ -135,12 +179,13 @@ impl<'a> Measurement<'a> {
         let mut reference = Timed::new(context, &copies[0])?;
         let mut best = Timed::new(context, &copies[1])?;
         let mut output = cpu::Output::poisoned(&operation, &case, 0.0);
-        let (mut kernel_samples, mut cpu, mut round_trips) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cpu, mut round_trips) = (Vec::new(), Vec::new());
         for run in 0..runs {
             kernel.sample()?;
             reference.sample()?;
             best.sample()?;
-            kernel_samples.extend(kernel_ms(context, resident.bound(), kernel.recordings())?);
+            kernel.sample_kernel()?;
+            reference.sample_kernel()?;
             if let Some(eviction) = &self.eviction {
                 kernel.sample_cold(eviction)?;
                 reference.sample_cold(eviction)?;
@@ -163,12 +208,17 @@ impl<'a> Measurement<'a> {
             let copy_gbps = gbps_of(reference.cold_samples(), copies[0].bytes());
             Cold {
                 gpu_ms: median(kernel.cold_samples()),
+                kernel_ms: kernel.cold_kernel_ms(),
+                copy_kernel_ms: reference.cold_kernel_ms(),
                 gbps: gbps(kernel.cold_samples()),
                 copy_gbps,
                 of_copy: gbps(kernel.cold_samples()) / copy_gbps,
                 spread: spread(kernel.cold_samples()),
             }
         });
+        let batch = (self.how.batch)
+            .map(|recordings| Batch::measure(context, resident.bound(), recordings, runs))
+            .transpose()?;
         let (gpu_ms, cpu_ms) = (median(kernel.samples()), median(&cpu));
         let gbps = gbps(kernel.samples());
         Ok(Row {
@@ -179,7 +229,8 @@ impl<'a> Measurement<'a> {
             shape: case.shape.clone(),
             dtype: "f32",
             variant: resident.plan().variant().map_or("none", |variant| variant.name()),
-            kernel_ms: (!kernel_samples.is_empty()).then(|| median(&kernel_samples)),
+            kernel_ms: kernel.kernel_ms(),
+            copy_kernel_ms: reference.kernel_ms(),
             gpu_ms,
             round_trip_ms: median(&round_trips),
             cpu_ms,
@@ -198,6 +249,7 @@ impl<'a> Measurement<'a> {
             cpu_spread: spread(&cpu),
             cache: Cache::of(context, bytes),
             cold,
+            batch,
         })
     }
 }

@@ -23,7 +23,7 @@ use crate::operation::{Op, Settings};
 use crate::verify::progress;
 use copy::Sweep;
 use costs::Costs;
-use measure::{Measurement, Row};
+use measure::{How, Measurement, Row};
 use table::Widths;
 use workload::{List, Workload};
 
@@ -54,6 +54,10 @@ pub struct BenchArgs {
     /// binds, is copied before each sample.
     #[arg(long)]
     cold: bool,
+
+    /// Also times N runs of every row in one pass of one encoder: what a run costs where many follow each other.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
 
     /// Also measures every operation over sizes from 16 KiB to 128 MiB a tensor, or what the device binds at most. --html
     /// does so by itself, unless --shape is given.
@@ -101,7 +105,12 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
     let workloads = args.workloads(&context);
     // Bytes read and written together: beyond the caches of the usual CPUs.
     let copy = copy::sweep(&context, if args.quick { 32 << 20 } else { 128 << 20 }, runs)?;
-    let rows = measure_all(&context, workloads, &copy, runs, args.cold)?;
+    let how = How {
+        runs,
+        cold: args.cold,
+        batch: args.batch.map(|recordings| recordings as usize),
+    };
+    let rows = measure_all(&context, workloads, &copy, how)?;
     let costs = match args.shape.is_empty() {
         true => Some(Costs::measure(&context, args.quick)?),
         false => None,
@@ -176,13 +185,18 @@ impl BenchArgs {
 /// Measures the demonstration's rows.
 pub fn demonstrate(context: &Context, runs: usize) -> Result<Vec<Row>> {
     let copy = copy::sweep(context, 32 << 20, runs)?;
-    measure_all(context, workload::demonstration(), &copy, runs, false)
+    let how = How {
+        runs,
+        cold: false,
+        batch: None,
+    };
+    measure_all(context, workload::demonstration(), &copy, how)
 }
 
 /// Measures every row. With a forced variant, rows that it cannot run are left out, saying so.
-fn measure_all(context: &Context, workloads: Vec<Workload>, copy: &Sweep, runs: usize, cold: bool) -> Result<Vec<Row>> {
+fn measure_all(context: &Context, workloads: Vec<Workload>, copy: &Sweep, how: How) -> Result<Vec<Row>> {
     let several = workloads.len() > 1;
-    let measurement = Measurement::new(context, copy.best, runs, cold)?;
+    let measurement = Measurement::new(context, copy.best, how)?;
     let name = |workload: &Workload| format!("{} {:?}", workload.op.name(), workload.shape);
     let mut rows = Vec::new();
     for workload in progress(workloads, name) {

@@ -17,7 +17,8 @@ GPU: submit to complete, several runs a submission, buffers resident; kernel: th
 trip: with upload and readback; GB/s: each input read once, each output written once; of copy, of best: GB/s over those of
 the reference copy, of the fastest copy of the sweep, of the same bytes, taken in turns; spread: (largest - smallest) /
 median; cache: warm where x and y fit the last level of cache together, so that the repeats find them there, cold where they
-do not, ? where its size is not known; ULP at max(|y|, |weight| + |bias|)";
+do not, ? where its size is not known; ULP at max(|y|, |weight| + |bias|); cold: single runs with nothing of the tensors in a
+cache; batch: many runs in one pass, submit to complete and by timestamps, each";
 
 /// The columns of rows; those of cold runs where rows have them.
 pub fn header<R: Borrow<Row>>(rows: &[R]) -> Vec<&'static str> {
@@ -40,6 +41,9 @@ pub fn header<R: Borrow<Row>>(rows: &[R]) -> Vec<&'static str> {
     ];
     if rows.iter().any(|row| row.borrow().cold.is_some()) {
         header.extend(["cold ms", "cold of copy"]);
+    }
+    if rows.iter().any(|row| row.borrow().batch.is_some()) {
+        header.extend(["batch us", "batch kernel us"]);
     }
     header
 }
@@ -74,6 +78,10 @@ pub fn cells(row: &Row) -> Vec<String> {
     ];
     if let Some(cold) = &row.cold {
         cells.extend([format!("{:.3}", cold.gpu_ms), format!("{:.2}", cold.of_copy)]);
+    }
+    if let Some(batch) = &row.batch {
+        let kernel = batch.kernel_us.map_or_else(|| "-".into(), |us| format!("{us:.2}"));
+        cells.extend([format!("{:.2}", batch.gpu_us), kernel]);
     }
     cells
 }

@@ -16,11 +16,19 @@ const MAX_RECORDINGS: usize = 64;
 /// Something that can be recorded any number of times.
 pub trait Work {
     fn record(&self, encoder: &mut wgpu::CommandEncoder);
+
+    /// Records into a pass that is there. False, and nothing is recorded, where the work is not dispatches.
+    fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) -> bool;
 }
 
 impl Work for Bound {
     fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         Bound::record(self, encoder);
+    }
+
+    fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) -> bool {
+        Bound::record_in(self, pass);
+        true
     }
 }
 
@@ -30,7 +38,9 @@ pub struct Timed<'a> {
     work: &'a dyn Work,
     recordings: usize,
     samples: Vec<f64>,
+    kernel: Vec<f64>,
     cold: Vec<f64>,
+    cold_kernel: Vec<f64>,
 }
 
 impl<'a> Timed<'a> {
@@ -43,7 +53,9 @@ impl<'a> Timed<'a> {
             work,
             recordings: ((SUBMISSION_MS / once.max(1e-6)).ceil() as usize).clamp(1, MAX_RECORDINGS),
             samples: Vec::new(),
+            kernel: Vec::new(),
             cold: Vec::new(),
+            cold_kernel: Vec::new(),
         })
     }
 
@@ -55,10 +67,21 @@ impl<'a> Timed<'a> {
         Ok(())
     }
 
-    /// Takes one sample of a single run after `eviction`, which does not count.
+    /// Takes one sample by timestamps, where the device has them.
+    pub fn sample_kernel(&mut self) -> Result<()> {
+        let pass = Pass::time(self.context, self.work, self.recordings)?;
+        let each = |ms: f64| ms / self.recordings as f64;
+        self.kernel.extend(pass.kernel_ms.map(each));
+        Ok(())
+    }
+
+    /// Takes one sample of a single run after `eviction`, which does not count and is over when the run is submitted:
+    /// dispatches that share no buffer could overlap otherwise.
     pub fn sample_cold(&mut self, eviction: &dyn Work) -> Result<()> {
         submission_ms(self.context, eviction, 1)?;
-        self.cold.push(submission_ms(self.context, self.work, 1)?);
+        let pass = Pass::time(self.context, self.work, 1)?;
+        self.cold.push(pass.gpu_ms);
+        self.cold_kernel.extend(pass.kernel_ms);
         Ok(())
     }
 
@@ -68,6 +91,15 @@ impl<'a> Timed<'a> {
 
     pub fn cold_samples(&self) -> &[f64] {
         &self.cold
+    }
+
+    /// The median by timestamps; `None` where the device has none.
+    pub fn kernel_ms(&self) -> Option<f64> {
+        (!self.kernel.is_empty()).then(|| median(&self.kernel))
+    }
+
+    pub fn cold_kernel_ms(&self) -> Option<f64> {
+        (!self.cold_kernel.is_empty()).then(|| median(&self.cold_kernel))
     }
 
     pub fn recordings(&self) -> usize {
@@ -88,42 +120,89 @@ pub fn submission_ms(context: &Context, work: &dyn Work, recordings: usize) -> R
     Ok(milliseconds(start))
 }
 
-/// Milliseconds of one recording by the device's own timestamps; `None` where it has none.
-pub fn kernel_ms(context: &Context, bound: &Bound, recordings: usize) -> Result<Option<f64>> {
-    let device = context.device();
-    if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-        return Ok(None);
+/// Milliseconds of one pass with a number of recordings, all of them together.
+pub struct Pass {
+    /// Recording, and finishing the encoder.
+    pub record_ms: f64,
+    /// Submit to complete.
+    pub gpu_ms: f64,
+    /// By the device's own timestamps; `None` where it has none.
+    pub kernel_ms: Option<f64>,
+}
+
+impl Pass {
+    pub fn time(context: &Context, work: &dyn Work, recordings: usize) -> Result<Self> {
+        let (device, queue) = (context.device(), context.queue());
+        let stamps = (device.features().contains(wgpu::Features::TIMESTAMP_QUERY)).then(|| Stamps::new(device));
+        let mut dispatched = true;
+        let start = Instant::now();
+        let mut encoder = device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("timed"),
+                timestamp_writes: stamps.as_ref().map(Stamps::writes),
+            });
+            for _ in 0..recordings {
+                dispatched &= work.record_in(&mut pass);
+            }
+        }
+        if let Some(stamps) = &stamps {
+            encoder.resolve_query_set(&stamps.queries, 0..2, &stamps.resolved, 0);
+        }
+        let commands = encoder.finish();
+        let record_ms = milliseconds(start);
+        let start = Instant::now();
+        queue.submit([commands]);
+        wait(device)?;
+        let gpu_ms = milliseconds(start);
+        let kernel_ms = match stamps {
+            Some(stamps) if dispatched => Some(stamps.milliseconds(context)?),
+            _ => None,
+        };
+        Ok(Self {
+            record_ms,
+            gpu_ms,
+            kernel_ms,
+        })
     }
-    let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
-        label: Some("pass begin and end"),
-        ty: wgpu::QueryType::Timestamp,
-        count: 2,
-    });
-    let resolved = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("timestamps"),
-        size: 16,
-        usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
-        mapped_at_creation: false,
-    });
-    let mut encoder = device.create_command_encoder(&Default::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("timed"),
-            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                query_set: &queries,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
+}
+
+/// The timestamps of the two ends of a pass.
+struct Stamps {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+}
+
+impl Stamps {
+    fn new(device: &wgpu::Device) -> Self {
+        Self {
+            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("pass begin and end"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2,
             }),
-        });
-        for _ in 0..recordings {
-            bound.record_in(&mut pass);
+            resolved: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size: 16,
+                usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            }),
         }
     }
-    encoder.resolve_query_set(&queries, 0..2, &resolved, 0);
-    context.queue().submit([encoder.finish()]);
-    let ticks: Vec<u64> = pollster::block_on(download(context, &resolved, 0..2))?;
-    let nanoseconds = ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(context.queue().get_timestamp_period());
-    Ok(Some(nanoseconds * 1e-6 / recordings as f64))
+
+    fn writes(&self) -> wgpu::ComputePassTimestampWrites<'_> {
+        wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        }
+    }
+
+    fn milliseconds(&self, context: &Context) -> Result<f64> {
+        let ticks: Vec<u64> = pollster::block_on(download(context, &self.resolved, 0..2))?;
+        let period = f64::from(context.queue().get_timestamp_period());
+        Ok(ticks[1].saturating_sub(ticks[0]) as f64 * period * 1e-6)
+    }
 }
 
 pub fn milliseconds(start: Instant) -> f64 {
