@@ -22,7 +22,7 @@ pub fn check(scenario: &Scenario, recipe: &Recipe) {
     }
 }
 
-fn check_limits(scenario: &Scenario, step: &Step) {
+pub fn check_limits(scenario: &Scenario, step: &Step) {
     let (header, traits) = (&step.header, &scenario.traits);
     let per_dimension = u64::from(traits.workgroups_per_dimension);
     assert!(
@@ -76,6 +76,20 @@ pub fn trips(step: &Step) -> u64 {
             u64::from(p.span_units) * (3 * neighbours.min(u64::from(p.channels)) + 1)
         }
         Kernel::Given | Kernel::Copy => 0,
+        // Sums are read once, in chunks; a walk over them decodes digits at every step.
+        Kernel::GradientLane => 2 * walked(share(p.units)) + 6 * chunks(share(p.units)) + 16,
+        Kernel::GradientSums => {
+            let units = share(p.span_units);
+            u64::from(header.rows) * (walked(units) + 6 * chunks(units) + 16)
+        }
+        Kernel::GradientApply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
+        Kernel::GradientFinish | Kernel::GradientParameters => 3 * u64::from(p.units) + 16,
+        // About every neighbour, and about the element itself, a window of neighbours, each read three times.
+        Kernel::GradientWindow => {
+            let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;
+            let neighbours = neighbours.min(u64::from(p.channels));
+            u64::from(p.span_units) * (neighbours + 1) * (3 * neighbours + 3)
+        }
     }
 }
 
@@ -144,7 +158,7 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
 }
 
 /// Every region lies inside the workspace, and what a step reads of it earlier ones wrote.
-fn check_workspace(recipe: &Recipe, alignment: u64) {
+pub fn check_workspace(recipe: &Recipe, alignment: u64) {
     let mut written: Vec<Range<u64>> = Vec::new();
     for step in &recipe.steps {
         let regions = || {

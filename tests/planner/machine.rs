@@ -72,6 +72,7 @@ impl<'a> Machine<'a> {
             Kernel::Apply => self.apply(step, &mut writes),
             Kernel::Window => self.window(step, &mut writes),
             Kernel::Lane | Kernel::ShortRows | Kernel::Resident | Kernel::Column => self.whole(step, &mut writes),
+            kernel => panic!("{} has no part in a forward pass", kernel.name()),
         }
         self.memory.commit(writes, self.workspace);
     }

@@ -2,6 +2,7 @@
 //!
 //! `WGNORM_PROPERTY_CASES` asks for more cases than usual, `WGNORM_PROPERTY_SEED` for others.
 
+mod backward;
 mod bounds;
 mod expected;
 mod machine;
@@ -45,6 +46,7 @@ proptest! {
     fn every_plan_keeps_its_promises(scenario in scenario()) {
         if let Some(scenario) = &scenario {
             check(scenario);
+            backward::check(scenario);
         }
     }
 }

@@ -1,0 +1,257 @@
+//! The backward pass of every operation against the f64 reference: with every variant, in every arrangement, on ordinary
+//! and hostile values, and the promises about bits and arguments.
+
+mod common;
+
+use common::context;
+use wgnorm::spec::Operation;
+use wgnorm::verify::transfer::{create, download, upload};
+use wgnorm::verify::{Arrangement, Case, Scale, gradient_cases, judge_gradients, run_backward};
+use wgnorm::{
+    Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, LayerNorm, LocalResponseNorm,
+    Normalization, RmsNorm, Variant,
+};
+
+/// Why the backward pass of a case fails; none if it passes, or if the variant has none.
+fn failure(context: &Context, case: &Case, variant: Option<Variant>, arrangement: Arrangement) -> Option<String> {
+    let outcome = match pollster::block_on(run_backward(context, case, variant, arrangement)) {
+        Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant => return None,
+        outcome => outcome,
+    };
+    let chosen = variant.map_or("planner's choice", Variant::name);
+    let reason = match outcome {
+        Ok(outcome) => {
+            let verdict = judge_gradients(case, &outcome);
+            if verdict.passed() {
+                return None;
+            }
+            verdict.failures.join("; ")
+        }
+        Err(error) => error.to_string(),
+    };
+    Some(format!("{} [{chosen}, {}] {reason}", case.id, arrangement.name()))
+}
+
+#[track_caller]
+fn check(context: &Context, arrangement: Arrangement, most: usize) {
+    let (mut failures, mut runs) = (Vec::new(), 0);
+    for case in gradient_cases(Scale::Smoke).iter().filter(|case| case.x.len() <= most) {
+        if arrangement.of(case).is_none() || arrangement.context(context, case).unwrap().is_none() {
+            continue;
+        }
+        for variant in [None].into_iter().chain(Variant::ALL.map(Some)) {
+            runs += 1;
+            failures.extend(failure(context, case, variant, arrangement));
+        }
+    }
+    assert!(runs >= 20, "only {runs} runs of {}", arrangement.name());
+    assert!(
+        failures.is_empty(),
+        "{} of {runs} runs failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn with_every_variant() {
+    check(context(), Arrangement::Plain, usize::MAX);
+}
+
+/// The other row of the tuning table, whatever the adapter.
+#[test]
+fn as_on_the_other_kind_of_adapter() {
+    let context = context().with_traits(DeviceTraits {
+        software: !context().traits().software,
+        ..*context().traits()
+    });
+    check(&context, Arrangement::Plain, usize::MAX);
+}
+
+#[test]
+fn in_place() {
+    check(context(), Arrangement::InPlace, 1 << 12);
+}
+
+#[test]
+fn at_odd_elements_of_one_buffer() {
+    check(context(), Arrangement::Arena, 1 << 12);
+}
+
+#[test]
+fn held_in_other_ways() {
+    for arrangement in [
+        Arrangement::ChannelsLast,
+        Arrangement::Permuted,
+        Arrangement::Transposed,
+        Arrangement::Strided,
+        Arrangement::Interleaved,
+    ] {
+        check(context(), arrangement, 1 << 11);
+    }
+}
+
+#[test]
+fn in_pieces() {
+    check(context(), Arrangement::Pieces, 1 << 12);
+    check(context(), Arrangement::PiecesInArena, 1 << 12);
+}
+
+/// Views of a backward pass that wants everything.
+struct Tensors {
+    x: wgpu::Buffer,
+    dy: wgpu::Buffer,
+    weight: wgpu::Buffer,
+    dx: wgpu::Buffer,
+    dweight: wgpu::Buffer,
+    dbias: wgpu::Buffer,
+}
+
+use wgnorm::wgpu;
+
+impl Tensors {
+    fn new(operation: &Operation) -> Self {
+        let len = operation
+            .axes
+            .iter()
+            .map(|axis| axis.extent as usize)
+            .product::<usize>();
+        let values =
+            |len: usize, seed: f32| -> Vec<f32> { (0..len).map(|i| ((i as f32 + seed) * 0.7).sin()).collect() };
+        let weights = operation.weight_len as usize;
+        Self {
+            x: upload(context(), "x", &values(len, 0.0)),
+            dy: upload(context(), "dy", &values(len, 0.5)),
+            weight: upload(context(), "weight", &values(weights, 2.0)),
+            dx: create(context(), "dx", len as u64 * 4),
+            dweight: upload(context(), "dweight", &vec![1.0f32; weights]),
+            dbias: upload(context(), "dbias", &vec![2.0f32; weights]),
+        }
+    }
+
+    fn args(&self) -> Backward<'_> {
+        Backward::new(&self.x, &self.dy)
+            .weight(&self.weight)
+            .dx(&self.dx)
+            .dweight(&self.dweight)
+            .dbias(&self.dbias)
+    }
+}
+
+fn floats(buffer: &wgpu::Buffer, len: usize) -> Vec<f32> {
+    pollster::block_on(download(context(), buffer, 0..len)).unwrap()
+}
+
+fn submit(bound: &Bound) {
+    let mut encoder = context().device().create_command_encoder(&Default::default());
+    bound.record(&mut encoder);
+    context().queue().submit([encoder.finish()]);
+}
+
+#[test]
+fn gradients_are_added_to_what_is_there() {
+    let operation = LayerNorm::new(&[6, 40]).operation().unwrap();
+    let run = |accumulate| {
+        let tensors = Tensors::new(&operation);
+        let gradients = Gradients {
+            accumulate,
+            ..Gradients::all()
+        };
+        let plan = operation.plan_backward(context(), gradients).unwrap();
+        let workspace = context().create_workspace(plan.workspace_size());
+        submit(&plan.bind(&tensors.args().workspace(&workspace)).unwrap());
+        (floats(&tensors.dweight, 40), floats(&tensors.dbias, 40))
+    };
+    let ((replaced, bias), (added, bias_added)) = (run(false), run(true));
+    assert!((0..40).all(|i| added[i] == 1.0 + replaced[i] && bias_added[i] == 2.0 + bias[i]));
+}
+
+#[test]
+fn samples_do_not_depend_on_their_number() {
+    for (shape, groups) in [([1usize, 8, 64], 2), ([1, 8, 8192], 2)] {
+        let dx = |samples: usize| {
+            let shape = [samples, shape[1], shape[2]];
+            let norm = GroupNorm::new(&shape, groups).batch_invariant(true);
+            let operation = norm.operation().unwrap();
+            let tensors = Tensors::new(&operation);
+            let plan = operation.plan_backward(context(), Gradients::all()).unwrap();
+            let workspace = context().create_workspace(plan.workspace_size());
+            submit(&plan.bind(&tensors.args().workspace(&workspace)).unwrap());
+            floats(&tensors.dx, shape[1] * shape[2])
+        };
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        assert_eq!(bits(dx(1)), bits(dx(40)), "{shape:?}");
+    }
+}
+
+#[test]
+fn partial_sums_do_not_grow_with_the_rows() {
+    let workspace = |rows: usize| {
+        let plan = LayerNorm::new(&[rows, 1024])
+            .statistics(true)
+            .plan_backward(context(), Gradients::all());
+        plan.unwrap().workspace_size()
+    };
+    assert_eq!(workspace(4096), workspace(1 << 16));
+}
+
+#[test]
+fn bad_arguments_are_refused() {
+    let kind = |operation: &Operation, gradients| operation.plan_backward(context(), gradients).unwrap_err().kind();
+    let rms = RmsNorm::new(&[4, 8]).operation().unwrap();
+    assert_eq!(
+        kind(&rms, Gradients::all()),
+        ErrorKind::Argument,
+        "RMS norm has no bias"
+    );
+    let none = Gradients {
+        dx: false,
+        dweight: false,
+        dbias: false,
+        accumulate: false,
+    };
+    assert_eq!(kind(&rms, none), ErrorKind::Argument);
+    let broadcast = LayerNorm::new(&[4, 8]).input_strides(&[0, 1]).operation().unwrap();
+    assert_eq!(kind(&broadcast, Gradients::all()), ErrorKind::Shape);
+    let response = LocalResponseNorm::new(&[2, 8, 4], 3).weight(true).operation().unwrap();
+    assert_eq!(kind(&response, Gradients::of(&response)), ErrorKind::Argument);
+
+    let operation = LayerNorm::new(&[64, 64]).operation().unwrap();
+    let tensors = Tensors::new(&operation);
+    let plan = operation.plan_backward(context(), Gradients::all()).unwrap();
+    let workspace = context().create_workspace(plan.workspace_size());
+    let args = tensors.args().workspace(&workspace);
+    let refused = |change: &dyn Fn(&mut Backward<'_>)| {
+        let mut args = args;
+        change(&mut args);
+        plan.bind(&args).unwrap_err().kind()
+    };
+    assert_eq!(refused(&|args| args.dx = None), ErrorKind::Argument);
+    assert_eq!(refused(&|args| args.weight = None), ErrorKind::Argument);
+    assert_eq!(refused(&|args| args.statistics = args.weight), ErrorKind::Argument);
+    assert_eq!(refused(&|args| args.dbias = args.dweight), ErrorKind::Overlap);
+    assert_eq!(refused(&|args| args.dy.offset = 1), ErrorKind::Size);
+    assert_eq!(refused(&|args| args.dweight = args.dx), ErrorKind::Overlap);
+
+    // Records of another number of channels, or of a batch norm with given statistics.
+    let batch = BatchNorm::new(&[4, 8, 2]).statistics(true).operation().unwrap();
+    let tensors = Tensors::new(&batch);
+    let plan = batch.plan_backward(context(), Gradients::all()).unwrap();
+    let workspace = context().create_workspace(plan.workspace_size());
+    let few = create(context(), "records", 7 * 16);
+    let args = tensors.args().workspace(&workspace).statistics(&few);
+    assert_eq!(plan.bind(&args).unwrap_err().kind(), ErrorKind::Size);
+}
+
+#[test]
+fn an_empty_tensor_has_gradients_of_zero() {
+    let operation = LayerNorm::new(&[0, 5]).operation().unwrap();
+    let tensors = Tensors::new(&operation);
+    let plan = operation.plan_backward(context(), Gradients::all()).unwrap();
+    let workspace = context().create_workspace(plan.workspace_size());
+    submit(&plan.bind(&tensors.args().workspace(&workspace)).unwrap());
+    assert_eq!(
+        (floats(&tensors.dweight, 5), floats(&tensors.dbias, 5)),
+        (vec![0.0; 5], vec![0.0; 5])
+    );
+}
