@@ -12,5 +12,9 @@ fn absorb_gradient(g: Unit, x_hat: Unit, s: ptr<function, Sum>, q: ptr<function,
 
 // dx of a unit: see gradient_coefficients.wgsl.
 fn gradient_of(x: Unit, g: Unit, x_hat: Unit, k: Coefficients, n: Normalizer) -> Unit {
+    // Given statistics do not depend on x, be it finite or not.
+    if (GIVEN) {
+        return (g * n.r) * n.scale;
+    }
     return (((g - k.a) - direction(x, x_hat, k) * k.b) * n.r) * n.scale;
 }

@@ -11,6 +11,10 @@ fn absorb_gradient(g: Unit, x_hat: Unit, s: ptr<function, Sum>, q: ptr<function,
 }
 
 fn gradient_of_column(x: vec4<f32>, g: vec4<f32>, x_hat: vec4<f32>, k: Coefficients, n: Normalizer) -> vec4<f32> {
+    // Given statistics do not depend on x, be it finite or not.
+    if (GIVEN) {
+        return (g * n.r) * n.scale;
+    }
     return (((g - k.a) - direction(x, x_hat, k) * k.b) * n.r) * n.scale;
 }
 

@@ -192,7 +192,8 @@ fn partial_sums_do_not_grow_with_the_rows() {
             .plan_backward(context(), Gradients::all());
         plan.unwrap().workspace_size()
     };
-    assert_eq!(workspace(4096), workspace(1 << 16));
+    let most = 256 * 1024 * 16;
+    assert!([1 << 12, 1 << 17, 1 << 18].into_iter().all(|rows| workspace(rows) <= most));
 }
 
 #[test]

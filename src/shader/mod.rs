@@ -518,7 +518,7 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 21] {
+    fn switches(&self) -> [(&'static str, bool); 22] {
         [
             ("RUNS", self.runs),
             ("FULL_LANES", self.full_lanes),
@@ -539,6 +539,7 @@ impl Header {
             ("MAXIMUM", self.power == Power::Maximum),
             ("WEIGHT_VARIES", self.weight_varies),
             ("BY_WEIGHT", self.by_weight),
+            ("GIVEN", self.given),
             ("NORM", self.is_norm()),
             ("AT_LEAST", self.eps_rule == EpsRule::AtLeast),
         ]

@@ -4,7 +4,7 @@
 //! there are many in each: dweight and dbias, and what dx needs of its segment, are sums of those. Else they are taken twice:
 //! over segments, of dy weight, and over what each weight multiplies.
 
-use super::places::{Place, Records};
+use super::places::{Place, Records, Region};
 use super::push::parted;
 use super::split::Spread;
 use super::{Geometries, Planner};
@@ -37,6 +37,16 @@ pub(super) struct Part<'p> {
     pub offsets: Offsets,
 }
 
+/// What one block leaves to the next.
+#[derive(Default)]
+struct Progress {
+    /// Partial sums, which serve one sum after the other.
+    sums: Option<Region>,
+    coefficients: Option<Region>,
+    /// The weights before the pieces whose dweight and dbias have been made.
+    weights: Vec<u32>,
+}
+
 /// Where partial sums lie: `[span][segment or cell or weight][column]`.
 struct Partials {
     operand: Operand,
@@ -62,13 +72,13 @@ impl Planner<'_> {
             return self.stage_outputs();
         }
         let records = self.records_of_backward(&blocks)?;
-        let mut summed = Vec::new();
+        let mut progress = Progress::default();
         for block in &blocks {
             let parts: Vec<_> = block
                 .iter()
                 .map(|piece| self.gradient_part(piece, wanted))
                 .collect::<Result<_>>()?;
-            self.block_gradients(&parts, wanted, records, &mut summed)?;
+            self.block_gradients(&parts, wanted, records, &mut progress)?;
         }
         self.stage_outputs()
     }
@@ -186,13 +196,13 @@ impl Planner<'_> {
         }
     }
 
-    /// The gradients of the pieces of a block. `summed` are the weights before the pieces whose gradients have been made.
+    /// The gradients of the pieces of a block.
     fn block_gradients(
         &mut self,
         block: &[Part<'_>],
         wanted: Gradients,
         records: Place,
-        summed: &mut Vec<u32>,
+        progress: &mut Progress,
     ) -> Result<()> {
         let operation = self.operation;
         let parameters = wanted.dweight || wanted.dbias;
@@ -206,20 +216,21 @@ impl Planner<'_> {
         let mut of_cells = None;
         if cells && (parameters || needs_sums) {
             let axes: Vec<_> = block[0].piece.axes.iter().map(of_cell).collect();
-            of_cells = Some(self.sums(block, &axes, true, records)?);
+            of_cells = Some(self.sums(block, &axes, true, records, &mut progress.sums)?);
         }
         if parameters {
             match &of_cells {
                 Some(partials) => {
                     let weight = block[0].piece.weight;
-                    self.parameters(partials, weight, first_time(summed, weight), wanted)?;
+                    self.parameters(partials, weight, first_time(&mut progress.weights, weight), wanted)?;
                 }
                 None => {
                     for part in block {
                         let axes: Vec<_> = part.piece.axes.iter().map(of_weight).collect();
-                        let partials = self.sums(std::slice::from_ref(part), &axes, true, records)?;
+                        let partials =
+                            self.sums(std::slice::from_ref(part), &axes, true, records, &mut progress.sums)?;
                         let weight = part.piece.weight;
-                        self.parameters(&partials, weight, first_time(summed, weight), wanted)?;
+                        self.parameters(&partials, weight, first_time(&mut progress.weights, weight), wanted)?;
                     }
                 }
             }
@@ -232,13 +243,14 @@ impl Planner<'_> {
         }
         let mut coefficients = None;
         if needs_sums {
-            let region = self.region_of(self.segments(), RECORD_BYTES);
+            let segments = self.segments();
+            let region = *(progress.coefficients).get_or_insert_with(|| self.region_of(segments, RECORD_BYTES));
             let place = Place::Region(region);
             match of_cells {
                 Some(partials) => self.coefficients(&partials, block[0].piece, true, records, place)?,
                 None => {
                     let axes = block[0].piece.axes.clone();
-                    let partials = self.sums(block, &axes, false, records)?;
+                    let partials = self.sums(block, &axes, false, records, &mut progress.sums)?;
                     self.coefficients(&partials, block[0].piece, false, records, place)?;
                 }
             }
@@ -360,7 +372,14 @@ impl Planner<'_> {
     }
 
     /// Partial sums over the reduced ones of `axes`, which are those of the pieces but for what they number.
-    fn sums(&mut self, block: &[Part<'_>], axes: &[Axis], by_weight: bool, records: Place) -> Result<Partials> {
+    fn sums(
+        &mut self,
+        block: &[Part<'_>],
+        axes: &[Axis],
+        by_weight: bool,
+        records: Place,
+        region: &mut Option<Region>,
+    ) -> Result<Partials> {
         // Numbered within the block: [kept axes], row-major.
         let extents: Vec<_> = axes
             .iter()
@@ -443,7 +462,11 @@ impl Planner<'_> {
             false => block[0].piece.records().end as u32 - block[0].piece.record,
         };
         let stride = multiply(count, columns, "shape")?;
-        let region = self.region(u64::from(multiply(spans, stride, "shape")?) * SUMS_BYTES);
+        let size = u64::from(multiply(spans, stride, "shape")?) * SUMS_BYTES;
+        let region = match *region {
+            Some(before) if before.size >= size => Region { size, ..before },
+            _ => *region.insert(self.region(size)),
+        };
         let operand = self.view(Place::Region(region))?;
         for (part, layout, spread, first_span, offset, mut operands) in walks {
             let (mut header, mut params, workgroups) = self.gradient_step(Kernel::GradientSums, &layout, spread);

@@ -71,9 +71,11 @@ impl Planner<'_> {
             true => tuning.column_rows,
             false => 1,
         };
-        let most_units = match rows {
-            1 => layout.most_units(lanes),
-            _ => (layout.most_units(lanes) / rows).clamp(1, tuning.column_units),
+        let most_units = (layout.most_units(lanes) / rows).max(1);
+        let cached_units = if rows == 1 {
+            most_units
+        } else {
+            most_units.min(tuning.column_units)
         };
         let target = if columns {
             tuning.column_target
@@ -82,8 +84,9 @@ impl Planner<'_> {
         };
         let wanted = (target / lanes).div_ceil(groups.div_ceil(rows));
         let most = layout.units.div_ceil(tuning.split_units * lanes);
-        let least = layout.units.div_ceil(most_units.saturating_mul(lanes));
-        let spans = wanted.min(most).min(most_spans).max(least).max(1);
+        let spans_of = |units: u32| layout.units.div_ceil(units.saturating_mul(lanes));
+        let spans = wanted.min(most).max(spans_of(cached_units)).min(most_spans);
+        let spans = spans.max(spans_of(most_units)).max(1);
         self.spread_over(layout, (lanes, rows), spans)
     }
 

@@ -52,6 +52,10 @@ pub async fn run_backward(
             Ok::<_, Error>((plan, runs))
         };
         match result.await {
+            // Sums of weights take more than the weights, and are not cut.
+            Err(error) if error.kind() == ErrorKind::Limit && arrangement == Arrangement::Pieces => {
+                limited = Arrangement::PiecesInArena.relax(&limited, context).ok_or(error)?;
+            }
             Err(error) if error.kind() == ErrorKind::Limit => {
                 limited = arrangement.relax(&limited, context).ok_or(error)?;
             }
