@@ -101,7 +101,7 @@ impl Run<'_> {
             || self.entry(),
             |mut entry, outcomes| {
                 for name in &self.golden.outputs {
-                    match outputs::values(outcomes, name) {
+                    match outcomes.values(name) {
                         Some(actual) => self.compare(&mut entry, &case, name, &actual)?,
                         None => entry.skipped_tensor(name),
                     }
@@ -137,7 +137,7 @@ impl Run<'_> {
     fn dump(&self, directory: &Path, outcomes: &Outcomes) -> Result<()> {
         let mut tensors = Vec::new();
         for name in &self.golden.outputs {
-            let Some(values) = outputs::values(outcomes, name) else {
+            let Some(values) = outcomes.values(name) else {
                 continue;
             };
             let described = self.golden.shape(name)?;

@@ -1,12 +1,9 @@
 //! Outputs by their names in conformance cases.
 
-use wgnorm::verify::Expected;
-
-use crate::verify::Outcomes;
+use wgnorm::verify::{Expected, GradientOutcome, Outcome};
 
 /// The values of an output; `None` where nothing computes it.
-pub fn values(outcomes: &Outcomes, name: &str) -> Option<Vec<f64>> {
-    let (outcome, backward) = (&outcomes.forward, outcomes.backward.as_ref());
+pub fn values(outcome: &Outcome, name: &str) -> Option<Vec<f64>> {
     let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect();
     match name {
         "y" => Some(widen(&outcome.y)),
@@ -14,11 +11,19 @@ pub fn values(outcomes: &Outcomes, name: &str) -> Option<Vec<f64>> {
         "rstd" => Some(outcome.records.iter().map(|record| record.rstd()).collect()),
         "new_running_mean" => outcome.running_mean.as_deref().map(widen),
         "new_running_var" => outcome.running_var.as_deref().map(widen),
-        "dx" => backward?.dx.as_deref().map(widen),
-        "dweight" => backward?.dweight.as_deref().map(widen),
-        "dbias" => backward?.dbias.as_deref().map(widen),
         _ => None,
     }
+}
+
+/// The values of a gradient; `None` where it was not asked for.
+pub fn gradient(outcome: &GradientOutcome, name: &str) -> Option<Vec<f64>> {
+    let values = match name {
+        "dx" => outcome.dx.as_deref(),
+        "dweight" => outcome.dweight.as_deref(),
+        "dbias" => outcome.dbias.as_deref(),
+        _ => None,
+    };
+    Some(values?.iter().copied().map(f64::from).collect())
 }
 
 /// The reference of an output.

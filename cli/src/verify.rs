@@ -13,6 +13,7 @@ use crate::console::say;
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Result};
 use crate::files::Output;
+use crate::outputs;
 use crate::report::{self, CaseReport, Report};
 
 #[derive(Args, Debug)]
@@ -60,6 +61,14 @@ pub struct Outcomes {
     pub forward: Outcome,
     /// Of a case that has a dy, where the device has the backward pass.
     pub backward: Option<GradientOutcome>,
+}
+
+impl Outcomes {
+    /// The values of an output by its name in conformance cases; `None` where nothing computes it.
+    pub fn values(&self, name: &str) -> Option<Vec<f64>> {
+        let gradient = || outputs::gradient(self.backward.as_ref()?, name);
+        outputs::values(&self.forward, name).or_else(gradient)
+    }
 }
 
 /// Which variants of a case to run.

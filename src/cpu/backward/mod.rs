@@ -35,7 +35,7 @@ use super::lanes::Line;
 use super::segments::{CHUNK, RUN};
 use super::statistics::{self, Statistics};
 use super::view::GradientViews;
-use super::walk::{Run, Walk, runs};
+use super::walk::{Run, Walk};
 use super::{Job, parallel};
 use crate::error::Result;
 use crate::geometry::Geometry;
@@ -250,11 +250,6 @@ impl Pass<'_> {
     /// True if f32 may be exact enough: the derivative of other norms is no line of x.
     fn is_quick(&self) -> bool {
         !matches!(self.operation.statistic, Statistic::Norm { p } if p != 2.0)
-    }
-
-    /// True if dx depends on sums over the segment.
-    fn needs_sums(&self) -> bool {
-        self.gradients.dx && self.operation.source == Source::Input
     }
 
     /// The weight at an index; 1 if there is none.
