@@ -15,6 +15,7 @@
 
 mod blocks;
 mod check;
+mod columns;
 mod exact;
 mod lanes;
 mod rows;
