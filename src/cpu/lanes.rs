@@ -8,7 +8,7 @@ use fearless_simd::{Level, Simd, dispatch, f32x8, prelude::*};
 /// Elements of a vector.
 pub(super) const WIDTH: usize = 8;
 /// Vectors that are summed side by side, so that additions overlap.
-const UNROLL: usize = 4;
+pub(super) const UNROLL: usize = 4;
 
 /// `sum(x - pivot)` and `sum((x - pivot)^2)`, in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -40,7 +40,7 @@ pub(super) fn sums(level: Level, about: About<'_>) -> Sums {
 
 /// Calls `step` with every index and its lane: the lanes take turns.
 #[inline(always)]
-fn in_lanes(len: usize, mut step: impl FnMut(usize, usize)) {
+pub(super) fn in_lanes(len: usize, mut step: impl FnMut(usize, usize)) {
     let whole = len / UNROLL * UNROLL;
     for block in (0..whole).step_by(UNROLL) {
         for lane in 0..UNROLL {
@@ -97,7 +97,7 @@ impl<S: Simd> Adder<S> {
 
 /// The elements of all vectors, summed in a tree.
 #[inline(always)]
-fn total<S: Simd>([a, b, c, d]: [f32x8<S>; UNROLL]) -> f32 {
+pub(super) fn total<S: Simd>([a, b, c, d]: [f32x8<S>; UNROLL]) -> f32 {
     tree(((a + b) + (c + d)).into())
 }
 

@@ -10,6 +10,16 @@ use crate::cpu::parallel;
 use crate::cpu::statistics::Statistics;
 use crate::cpu::walk::{Run, Walk, runs};
 
+/// One block, and who works on it.
+pub(super) struct Block<'a> {
+    pub threads: usize,
+    pub elements: Range<usize>,
+    /// The number of its first segment.
+    pub first: usize,
+    /// Of all its segments.
+    pub statistics: &'a [Statistics],
+}
+
 /// What a span adds to the sums.
 struct SpanSums {
     /// By segment.
@@ -54,7 +64,17 @@ impl Pass<'_> {
         let (first, start) = (block * block_segments, block * block_len);
         let mut statistics = vec![Statistics::default(); block_segments];
         self.statistics(threads, first, &mut statistics);
-        let quick = self.quick_block(threads, first, start..start + block_len, &statistics, dx, parameters);
+        let whole = Block {
+            threads,
+            elements: start..start + block_len,
+            first,
+            statistics: &statistics,
+        };
+        let quick = match self.width() {
+            _ if !self.is_quick() => None,
+            Some(width) => self.quick_columns(width, &whole, dx, parameters),
+            None => self.quick_block(&whole, dx, parameters),
+        };
         if quick.is_none() {
             let runs = runs(&self.walk.memory, start..start + block_len);
             self.exactly(runs, start, first, &statistics, dx, parameters);
@@ -62,26 +82,21 @@ impl Pass<'_> {
     }
 
     /// One block in f32; `None`, and nothing added, where that is not exact enough.
-    fn quick_block(
-        &self,
-        threads: usize,
-        first: usize,
-        block: Range<usize>,
-        statistics: &[Statistics],
-        dx: &mut [f32],
-        parameters: &mut SumTable,
-    ) -> Option<()> {
-        if !self.is_quick() {
-            return None;
-        }
+    fn quick_block(&self, block: &Block<'_>, dx: &mut [f32], parameters: &mut SumTable) -> Option<()> {
+        let &Block {
+            threads,
+            ref elements,
+            first,
+            statistics,
+        } = block;
         let mut lines = Table::default();
         for statistics in statistics {
             let line = statistics.line(1.0, 0.0)?;
             lines.push([line.center, line.factor, line.offset]);
         }
         let segments = first..first + statistics.len();
-        let spans: Vec<Range<usize>> = (block.clone().step_by(self.span()))
-            .map(|start| start..block.end.min(start + self.span()))
+        let spans: Vec<Range<usize>> = (elements.clone().step_by(self.span()))
+            .map(|start| start..elements.end.min(start + self.span()))
             .collect();
 
         let mut span_sums: Vec<Option<SpanSums>> = Vec::new();

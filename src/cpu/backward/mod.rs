@@ -15,6 +15,7 @@
 
 mod blocks;
 mod check;
+mod columns;
 mod exact;
 mod lanes;
 mod rows;
@@ -250,11 +251,6 @@ impl Pass<'_> {
     /// True if f32 may be exact enough: the derivative of other norms is no line of x.
     fn is_quick(&self) -> bool {
         !matches!(self.operation.statistic, Statistic::Norm { p } if p != 2.0)
-    }
-
-    /// True if dx depends on sums over the segment.
-    fn needs_sums(&self) -> bool {
-        self.gradients.dx && self.operation.source == Source::Input
     }
 
     /// The weight at an index; 1 if there is none.

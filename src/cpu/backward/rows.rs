@@ -77,7 +77,7 @@ impl Pass<'_> {
             let mut span = Sums::default();
             for run in runs(&self.walk.memory, start..row.end.min(start + self.span())) {
                 let each = run.inner.weight != 0;
-                if each && !self.needs_sums() {
+                if each && !self.gradients.dx {
                     continue;
                 }
                 let of_run = self.sum_run(&run, line);

@@ -15,7 +15,13 @@ pub(super) struct Slope {
 
 impl Slope {
     pub fn at(&self, g: f64, x_hat: f64) -> f64 {
-        g * self.of_g + (x_hat * self.of_x_hat + self.constant)
+        // Where dx does not depend on x, it is finite for an infinite x too.
+        let of_x_hat = if self.of_x_hat == 0.0 {
+            0.0
+        } else {
+            x_hat * self.of_x_hat
+        };
+        g * self.of_g + (of_x_hat + self.constant)
     }
 
     /// The slope in f32, where g is dy times a constant `weight`.
