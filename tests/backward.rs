@@ -193,7 +193,11 @@ fn partial_sums_do_not_grow_with_the_rows() {
         plan.unwrap().workspace_size()
     };
     let most = 256 * 1024 * 16;
-    assert!([1 << 12, 1 << 17, 1 << 18].into_iter().all(|rows| workspace(rows) <= most));
+    assert!(
+        [1 << 12, 1 << 17, 1 << 18]
+            .into_iter()
+            .all(|rows| workspace(rows) <= most)
+    );
 }
 
 #[test]

@@ -386,44 +386,23 @@ impl Planner<'_> {
             .map(|axis| if axis.reduced { 1 } else { axis.extent })
             .collect();
         let numbers = dense_strides(&extents, "shape")?;
+        let geometries: Vec<_> = (block.iter())
+            .map(|part| self.numbered(&part.piece.axes, axes, &numbers, by_weight))
+            .collect::<Result<_>>()?;
+        let columns = self.common_run(&geometries).filter(|_| by_weight);
         let mut walks = Vec::with_capacity(block.len());
-        let mut columns = None;
         let mut spans = 0;
-        for part in block {
-            let renumbered: Vec<_> = (part.piece.axes.iter().zip(axes).zip(&numbers))
-                .map(|((own, axis), &number)| Axis {
-                    extent: own.extent,
-                    record: if axis.reduced {
-                        0
-                    } else if by_weight {
-                        number
-                    } else {
-                        axis.record
-                    },
-                    ..*axis
-                })
-                .collect();
-            let geometry = match by_weight || self.whole.has_affine {
-                true => Geometry::new(&renumbered)?,
-                false => Geometry::for_statistics(&renumbered)?,
-            };
-            let split = match &columns {
-                None => by_weight && !has_columns(&geometry) && prefers_columns(&geometry, self.tuning),
-                Some(columns) => *columns > 1,
-            };
-            let run = if split { geometry.run() } else { 1 };
-            let geometry = match (split, run_as_columns(&geometry)) {
-                (true, Some(mut geometry)) => {
-                    if let Some((column, kept)) = geometry.kept.split_last_mut() {
+        for (part, geometry) in block.iter().zip(geometries) {
+            let geometry = match columns.and(run_as_columns(&geometry)) {
+                Some(mut parts) => {
+                    if let Some((column, kept)) = parts.kept.split_last_mut() {
                         column.record = 1;
-                        kept.iter_mut().for_each(|digit| digit.record *= run);
+                        kept.iter_mut().for_each(|digit| digit.record *= geometry.run());
                     }
-                    geometry
+                    parts
                 }
-                (true, None) => bail!(Variant, "variant", "segments do not interleave in memory"),
-                (false, _) => geometry,
+                None => geometry,
             };
-            columns = Some(run);
             let weights = match by_weight {
                 true => Weights::Records,
                 false => Weights::read_if(self.whole.has_affine),
@@ -449,7 +428,9 @@ impl Planner<'_> {
             };
             let across = traversal == Traversal::Columns;
             let lanes = if across { 1 } else { self.row_lanes(&layout) };
-            let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>() * u64::from(run) * SUMS_BYTES;
+            let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>()
+                * u64::from(columns.unwrap_or(1))
+                * SUMS_BYTES;
             let most = (self.traits.binding_size / bytes.max(1) / block.len() as u64).clamp(1, u64::from(MAX_SPANS));
             let spread = self.spread(&layout, across, lanes, most as u32);
             walks.push((part, layout, spread, spans, offset, operands));
@@ -499,6 +480,39 @@ impl Planner<'_> {
             operand,
             axes: numbered,
         })
+    }
+
+    /// The geometry of a piece's share of `axes`, numbered as sums are.
+    fn numbered(&self, piece: &[Axis], axes: &[Axis], numbers: &[u32], by_weight: bool) -> Result<Geometry> {
+        let number = |axis: &Axis, number: u32| match (axis.reduced, by_weight) {
+            (true, _) => 0,
+            (false, true) => number,
+            (false, false) => axis.record,
+        };
+        let axes: Vec<_> = (piece.iter().zip(axes).zip(numbers))
+            .map(|((own, axis), &n)| Axis {
+                extent: own.extent,
+                record: number(axis, n),
+                ..*axis
+            })
+            .collect();
+        match by_weight || self.whole.has_affine {
+            true => Geometry::new(&axes),
+            false => Geometry::for_statistics(&axes),
+        }
+    }
+
+    /// The run whose elements are summed apart, as columns, if all of the geometries have the same one and it is short.
+    fn common_run(&self, geometries: &[Geometry]) -> Option<u32> {
+        let run = |geometry: &Geometry| {
+            let short = !has_columns(geometry) && prefers_columns(geometry, self.tuning);
+            short.then(|| geometry.run())
+        };
+        let first = run(&geometries[0])?;
+        geometries
+            .iter()
+            .all(|geometry| run(geometry) == Some(first))
+            .then_some(first)
     }
 
     /// A step over partial sums, one invocation for each of what `axes` number (as records).
