@@ -265,8 +265,10 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
                     .map(|step| step.header)
                     .collect::<HashSet<_>>(),
             };
-            for facts in &facts {
-                for gradients in [all, only_dx] {
+            for (number, facts) in facts.iter().enumerate() {
+                // Where tensors lie decides how they are bound, and not what is wanted of them.
+                let wanted = if number == 0 { vec![all, only_dx] } else { vec![all] };
+                for gradients in wanted {
                     let plan =
                         |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
                     headers.extend(without(&[], plan(operation, traits)));

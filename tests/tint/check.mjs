@@ -1,4 +1,4 @@
-// node check.mjs DIR: compiles every composition that `cargo test --test tint -- DIR` wrote with Dawn, runs its plans
+// node check.mjs DIR [PART PARTS]: compiles every composition that `cargo test --test tint -- DIR` wrote with Dawn, runs its plans
 // and compares what they write. On Dawn's null backend, which only validates, where there is no adapter; says so.
 
 import { readFileSync } from 'node:fs';
@@ -7,6 +7,9 @@ import { create, globals } from 'webgpu';
 
 Object.assign(globalThis, globals);
 const folder = process.argv[2];
+// One of several processes that share the work: Tint takes one thread.
+const [part, parts] = [Number(process.argv[3] ?? 0), Number(process.argv[4] ?? 1)];
+const mine = number => number % parts === part;
 const read = name => JSON.parse(readFileSync(join(folder, name)));
 const failures = [];
 const fail = (what, why) => {
@@ -52,7 +55,7 @@ async function scoped(action) {
 // Compositions
 
 const compositions = read('compositions.json');
-const plans = read('plans.json');
+const plans = read('plans.json').filter((_, i) => mine(i));
 const runs = new Set(plans.flatMap(plan => plan.dispatches.map(dispatch => dispatch.composition)));
 const layouts = new Map();
 
@@ -103,7 +106,7 @@ async function link(number, name, module) {
 // of the others. Without an adapter there is no backend to compile.
 const links = number => runs.has(number) || number % 512 === 0;
 // Those are spread evenly: a thread that waits for pipelines polls, and takes a processor from those that make them.
-const numbers = [...compositions.keys()];
+const numbers = [...compositions.keys()].filter(number => mine(number) || runs.has(number));
 const spread = list => list.map((number, i) => [(i + 1) / list.length, number]);
 const order = [...spread(numbers.filter(links)), ...spread(numbers.filter(number => !links(number)))];
 order.sort(([a], [b]) => a - b);
@@ -131,7 +134,7 @@ for (const [i, [, number]] of order.entries()) {
         }
     }
     if ((i + 1) % 2000 === 0) {
-        console.log(`tint: ${i + 1} of ${compositions.length} compositions, ${seconds()}`);
+        console.log(`tint: ${i + 1} of ${order.length} compositions, ${seconds()}`);
     }
 }
 await Promise.all(linking);

@@ -8,6 +8,7 @@
 //! | `plans.json` | buffers, dispatches and expected outputs; places are `[buffer, start, end]` in bytes |
 //! | `plans.bin` | contents of buffers, parameter blocks and expected values, where `plans.json` says |
 
+mod backward;
 #[path = "../common/compositions.rs"]
 mod compositions;
 mod places;
@@ -45,7 +46,7 @@ fn main() -> io::Result<()> {
         compositions.number(header);
     }
     let mut data = Data::new(&folder.join("plans.bin"))?;
-    let plans: Vec<Value> = (plans().iter())
+    let plans: Vec<Value> = (plans().iter().chain(&backward::plans()))
         .map(|plan| described(plan, &mut compositions, &mut data))
         .collect::<io::Result<_>>()?;
     data.file.flush()?;

@@ -70,6 +70,7 @@ impl Places {
             if !place.start.is_multiple_of(BLOCK) {
                 match role {
                     Role::X | Role::Y | Role::Weight | Role::Bias => {}
+                    Role::Dy | Role::Dx | Role::Dweight | Role::Dbias => {}
                     Role::Workspace => panic!("the workspace begins within a block"),
                     small => facts.staged.insert(small),
                 }
@@ -79,6 +80,7 @@ impl Places {
             for (other, _) in earlier.iter().filter(|(_, other)| writable && place.meets(*other)) {
                 match (*other, role) {
                     (Role::X, Role::Y) => {}
+                    (Role::X | Role::Dy, Role::Dx) if self.get(*other) == place => {}
                     (_, Role::Workspace) => panic!("the workspace shares a block"),
                     (Role::X | Role::Y, small) | (small, _) => facts.staged.insert(small),
                 }

@@ -136,15 +136,16 @@ fn writes(operation: &Operation) -> impl Fn(Role) -> bool {
         Role::Y | Role::Statistics | Role::Merged | Role::Workspace => true,
         Role::Moments => stage == Stage::Statistics,
         Role::RunningMean | Role::RunningVar => updates,
-        Role::X | Role::Weight | Role::Bias => false,
+        Role::Dx | Role::Dweight | Role::Dbias => true,
+        Role::X | Role::Weight | Role::Bias | Role::Dy => false,
     }
 }
 
 /// A device to plan for.
 #[derive(Clone, Copy)]
-struct Device {
-    name: &'static str,
-    traits: DeviceTraits,
+pub struct Device {
+    pub name: &'static str,
+    pub traits: DeviceTraits,
 }
 
 impl Device {
@@ -168,9 +169,9 @@ impl Device {
 
 /// A plan in the making.
 #[derive(Default)]
-struct Builder {
+pub struct Builder {
     dispatches: Vec<Dispatch>,
-    outputs: Vec<Output>,
+    pub outputs: Vec<Output>,
     written: Vec<Place>,
     /// The places that have been bound, which the buffers must hold.
     used: Vec<Place>,
@@ -179,7 +180,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn fill(&mut self, place: Place, values: &[f32]) {
+    pub fn fill(&mut self, place: Place, values: &[f32]) {
         let first = place.start as usize / 4;
         self.contents
             .extend((values.iter().enumerate()).map(|(i, value)| (place.buffer, first + i, value.to_bits())));
@@ -199,7 +200,7 @@ impl Builder {
     }
 
     /// Adds the dispatches of a recipe. The workspace grows to what it needs.
-    fn add(&mut self, places: &Places, device: &Device, recipe: Recipe) {
+    pub fn add(&mut self, places: &Places, device: &Device, recipe: Recipe) {
         let mut places = places.clone();
         let mut workspace = places.get(Role::Workspace);
         workspace.end += recipe.workspace;
@@ -222,7 +223,7 @@ impl Builder {
         }
     }
 
-    fn finish(self, name: String) -> Plan {
+    pub fn finish(self, name: String) -> Plan {
         let mut buffers: Vec<Vec<u32>> = Vec::new();
         for place in self.used {
             buffers.resize_with(buffers.len().max(place.buffer + 1), Vec::new);
@@ -543,14 +544,19 @@ fn rearranged(samples: &[Sample], devices: &[Device]) -> Vec<Plan> {
     plans
 }
 
-/// Every case on every device, and with every variant and in stages on one of them at least, in one arrangement after
-/// the other; and what is added once for every operation.
-pub fn plans() -> Vec<Plan> {
-    let devices = [
+/// The devices that plans are made for.
+pub fn devices() -> [Device; 3] {
+    [
         Device::new("software", true, Some((4, 4))),
         Device::new("hardware", false, Some((4, 4))),
         Device::new("hardware without subgroups", false, None),
-    ];
+    ]
+}
+
+/// Every case on every device, and with every variant and in stages on one of them at least, in one arrangement after
+/// the other; and what is added once for every operation.
+pub fn plans() -> Vec<Plan> {
+    let devices = devices();
     let mut plans = Vec::new();
     let mut seen = HashSet::new();
     let [mut whole, mut staged] = [(); 2].map(|()| ARRANGEMENTS.into_iter().cycle());
