@@ -29,6 +29,11 @@ pub trait Element: Copy + PartialOrd + Debug + Send + Sync + Default + sealed::S
     fn is_infinity(self) -> bool;
     #[doc(hidden)]
     fn is_missing(self) -> bool;
+    /// The smaller and the larger of both; a NaN is neither. (Comparing and choosing by hand is not vectorized.)
+    #[doc(hidden)]
+    fn smaller(self, other: Self) -> Self;
+    #[doc(hidden)]
+    fn larger(self, other: Self) -> Self;
 }
 
 /// What a matrix may hold after a transform: f32 or f64. Sealed.
@@ -93,6 +98,14 @@ impl Element for u8 {
     fn is_missing(self) -> bool {
         false
     }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Ord::min(self, other)
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Ord::max(self, other)
+    }
 }
 
 macro_rules! float {
@@ -125,6 +138,14 @@ macro_rules! float {
             #[inline(always)]
             fn is_missing(self) -> bool {
                 self.is_nan()
+            }
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                self.min(other)
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                self.max(other)
             }
         }
 

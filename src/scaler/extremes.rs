@@ -105,9 +105,8 @@ fn of_tile<T: Element, const N: usize>(values: &Values<'_, T>, first: usize) -> 
         #[inline(always)]
         |[mins, maxs], _, x: &[T; N]| {
             for i in 0..N {
-                // A NaN is neither.
-                mins[i] = if x[i] < mins[i] { x[i] } else { mins[i] };
-                maxs[i] = if x[i] > maxs[i] { x[i] } else { maxs[i] };
+                mins[i] = mins[i].smaller(x[i]);
+                maxs[i] = maxs[i].larger(x[i]);
             }
         },
     );

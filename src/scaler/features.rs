@@ -187,8 +187,28 @@ impl Features {
         Ok(())
     }
 
+    /// With all rows as one outer digit.
+    pub(super) fn with_rows(mut self, rows: Digit) -> Self {
+        self.outer = rows;
+        self.inner = Digit { extent: 1, stride: 0 };
+        self
+    }
+
+    /// With rows that are one digit as two.
+    pub(super) fn split_rows(mut self, rows: Digit, inner: usize) -> Self {
+        self.inner = Digit {
+            extent: inner,
+            stride: rows.stride,
+        };
+        self.outer = Digit {
+            extent: rows.extent / inner.max(1),
+            stride: rows.stride * inner,
+        };
+        self
+    }
+
     /// Both row digits as one, where they are.
-    fn collapsed(&self) -> Option<Digit> {
+    pub(super) fn collapsed(&self) -> Option<Digit> {
         let Self { outer, inner, .. } = *self;
         let extent = self.rows();
         let stride = if inner.extent == 1 {

@@ -7,6 +7,7 @@ use super::method::{Infinities, Method};
 use super::moments::{check_weights, moments};
 use super::parameters::{Fitted, Quantiles, Scaler};
 use super::quantile::{Interpolation, Rank};
+use super::robust::Robust;
 use super::select::Selection;
 use crate::error::{Result, bail};
 
@@ -57,9 +58,9 @@ impl<T, F: FnMut(&mut Visit<'_, T>) -> Result<()>> ReadAgain<T> for F {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitter {
-    method: Method,
-    features: usize,
-    fitted: Fitted,
+    pub(super) method: Method,
+    pub(super) features: usize,
+    pub(super) fitted: Fitted,
 }
 
 impl Fitter {
@@ -169,7 +170,7 @@ impl Fitter {
     }
 }
 
-fn refuse_infinity(refuse: bool, feature: Option<usize>) -> Result<()> {
+pub(super) fn refuse_infinity(refuse: bool, feature: Option<usize>) -> Result<()> {
     match feature {
         Some(feature) if refuse => bail!(
             Data,
@@ -199,36 +200,75 @@ pub(super) fn fit<T: Element>(method: &Method, features: usize, mut chunks: impl
         }
         return fitter.finish();
     };
-    let rank = |percent: f64| Rank {
-        q: percent / 100.0,
-        interpolation: Interpolation::Linear,
-    };
-    let ranks = [rank(robust.lower), rank(50.0), rank(robust.upper)];
-    let mut selection = Selection::<T>::new(features, &ranks);
-    let mut again = true;
-    while again {
+    let mut fit = RobustFit::new(robust.clone(), features);
+    loop {
         chunks.read(&mut |x, chunk| {
             chunk.check("x", x.len())?;
             chunk.expect("x", features)?;
-            selection.count(x, &chunk);
+            fit.selection.count(x, &chunk);
             Ok(())
         })?;
-        again = selection.next()?;
-        check_rows(selection.rows())?;
-        refuse_infinity(robust.infinities == Infinities::Refuse, selection.infinite())?;
+        if !fit.next()? {
+            return fit.finish();
+        }
     }
-    let quantiles = (selection.finish().iter())
-        .map(|selected| Quantiles {
-            count: selected.count,
-            lower: selected.at(&ranks[0]),
-            median: selected.at(&ranks[1]),
-            upper: selected.at(&ranks[2]),
-        })
-        .collect();
-    Scaler::new(method.clone(), features, Fitted::Quantiles(quantiles))
 }
 
-fn check_rows(rows: u64) -> Result<()> {
+/// A robust fit in progress, whoever counts for it.
+#[derive(Debug, Clone)]
+pub(super) struct RobustFit<T: Element> {
+    robust: Robust,
+    features: usize,
+    pub selection: Selection<T>,
+    complete: bool,
+}
+
+impl<T: Element> RobustFit<T> {
+    pub fn new(robust: Robust, features: usize) -> Self {
+        let ranks = [robust.lower, 50.0, robust.upper].map(|percent| Rank {
+            q: percent / 100.0,
+            interpolation: Interpolation::Linear,
+        });
+        Self {
+            robust,
+            features,
+            selection: Selection::new(features, ranks.to_vec()),
+            complete: false,
+        }
+    }
+
+    /// Ends a pass. True if the data have to be read again.
+    pub fn next(&mut self) -> Result<bool> {
+        let again = self.selection.next()?;
+        check_rows(self.selection.rows())?;
+        refuse_infinity(self.robust.infinities == Infinities::Refuse, self.selection.infinite())?;
+        self.complete = !again;
+        Ok(again)
+    }
+
+    pub fn finish(&self) -> Result<Scaler> {
+        if !self.complete {
+            bail!(OnePass, "method", "needs all its passes over the data");
+        }
+        let quantiles = (self.selection.finish().iter())
+            .map(|selected| {
+                let [lower, median, upper] = [0, 1, 2].map(|i| selected.at(&self.selection.quantiles()[i]));
+                let count = selected.count;
+                Quantiles {
+                    count,
+                    lower,
+                    median,
+                    upper,
+                }
+            })
+            .collect();
+        let method = Method::Robust(self.robust.clone());
+        Scaler::new(method, self.features, Fitted::Quantiles(quantiles))
+    }
+}
+
+/// Refuses no rows.
+pub(super) fn check_rows(rows: u64) -> Result<()> {
     if rows == 0 {
         bail!(Data, "chunks", "have no rows, there is nothing to learn from");
     }

@@ -26,6 +26,11 @@
 //! # Ok::<(), wgnorm::Error>(())
 //! ```
 //!
+//! # On a device
+//!
+//! f32 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
+//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too.
+//!
 //! # Rules
 //!
 //! They are scikit-learn's in f64, whatever the type of the elements. NaN is ignored by a fit and kept by a transform.
@@ -39,6 +44,7 @@
 //! `2^-50 max|x|`, a variance by less than `2^-45 + 2^-50 |mean| / deviation` of itself. Results are the same bits from run to
 //! run and on any number of threads.
 
+mod device;
 mod element;
 mod extremes;
 mod features;
@@ -63,6 +69,7 @@ mod stored;
 mod tests;
 mod unit;
 
+pub use device::{DeviceFitter, Recorded, TransformPlan};
 pub use element::{Element, Real};
 pub use extremes::Extremes;
 pub use features::Features;

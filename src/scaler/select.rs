@@ -16,9 +16,9 @@ const TILE: usize = 1 << 12;
 const NONE: u32 = u32::MAX;
 
 /// A selection in progress.
-#[derive(Debug)]
-pub(super) struct Selection<'a, T: Element> {
-    quantiles: &'a [Rank],
+#[derive(Debug, Clone)]
+pub(super) struct Selection<T: Element> {
+    quantiles: Vec<Rank>,
     features: usize,
     /// The pass, as an index of the digits.
     pass: usize,
@@ -43,7 +43,7 @@ struct Wanted<K> {
 }
 
 /// The prefixes by which values are counted, in order, of one feature after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Slots<K> {
     /// Those of a feature.
     ranges: Vec<std::ops::Range<usize>>,
@@ -78,9 +78,9 @@ impl Selected {
     }
 }
 
-impl<'a, T: Element> Selection<'a, T> {
+impl<T: Element> Selection<T> {
     /// Prepares to count.
-    pub fn new(features: usize, quantiles: &'a [Rank]) -> Self {
+    pub fn new(features: usize, quantiles: Vec<Rank>) -> Self {
         let mut selection = Self {
             quantiles,
             features,
@@ -292,6 +292,11 @@ impl<'a, T: Element> Selection<'a, T> {
         self.counts.infinite.iter().position(|&infinite| infinite)
     }
 
+    /// What is selected.
+    pub fn quantiles(&self) -> &[Rank] {
+        &self.quantiles
+    }
+
     /// Rows of the first pass.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -310,6 +315,55 @@ impl<'a, T: Element> Selection<'a, T> {
     }
 }
 
+/// What another counts: by digits of slots, of NaN and infinities too.
+impl Selection<f32> {
+    /// The present pass.
+    pub fn pass(&self) -> usize {
+        self.pass
+    }
+
+    /// Counters of the present pass.
+    pub fn counters(&self) -> usize {
+        self.counts.digits.len()
+    }
+
+    /// The most slots that a feature has.
+    pub fn slots_of_a_feature(&self) -> usize {
+        self.slots.ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+
+    /// The slots as one table, and where in it the prefixes and their ends begin.
+    pub fn table(&self) -> (Vec<u32>, u32, u32) {
+        let mut table = self.slots.first.clone();
+        let prefixes = table.len();
+        table.extend(&self.slots.prefixes);
+        let ends = table.len();
+        table.extend(self.slots.ranges.iter().map(|range| range.end as u32));
+        // Empty buffers cannot be bound.
+        table.push(0);
+        (table, prefixes as u32, ends as u32)
+    }
+
+    /// Adds what was counted of so many rows.
+    pub fn absorb(&mut self, digits: &[u32], rows: u64) {
+        for (sum, count) in self.counts.digits.iter_mut().zip(digits) {
+            *sum += u64::from(*count);
+        }
+        self.counts.rows += rows;
+        if self.pass > 0 {
+            return;
+        }
+        // The first digits of infinities and of NaN are theirs alone.
+        let (shift, bits) = <u32 as Key>::DIGITS[0];
+        let digit = |value: f32| value.key().shifted(shift) as usize;
+        for (feature, digits) in digits.chunks(1 << bits).enumerate() {
+            self.counts.missing[feature] += u64::from(digits[digit(f32::NAN)]);
+            let infinities = [f32::INFINITY, f32::NEG_INFINITY];
+            self.counts.infinite[feature] |= infinities.iter().any(|&infinity| digits[digit(infinity)] > 0);
+        }
+    }
+}
+
 /// Counts of one thread.
 struct Small {
     missing: Vec<u32>,
@@ -318,7 +372,7 @@ struct Small {
 }
 
 impl Small {
-    fn new<T: Element>(selection: &Selection<'_, T>) -> Self {
+    fn new<T: Element>(selection: &Selection<T>) -> Self {
         Self {
             missing: vec![0; selection.features],
             infinite: vec![false; selection.features],
@@ -346,7 +400,7 @@ pub(super) fn select<T: Element>(
     features: &Features,
     quantiles: &[Rank],
 ) -> Result<(Vec<Selected>, Option<usize>)> {
-    let mut selection = Selection::<T>::new(features.count(), quantiles);
+    let mut selection = Selection::<T>::new(features.count(), quantiles.to_vec());
     loop {
         selection.count(x, features);
         if !selection.next()? {
