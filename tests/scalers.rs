@@ -4,7 +4,9 @@ mod common;
 
 use common::context;
 use wgnorm::ErrorKind;
-use wgnorm::scaler::{Features, FixedRange, Infinities, MaxAbs, Method, MinMax, Robust, Scaler, Standard, UnitNorm};
+use wgnorm::scaler::{
+    Features, FixedRange, Infinities, MaxAbs, Method, MinMax, Robust, Scaler, Split, Standard, UnitNorm,
+};
 use wgnorm::verify::transfer::{create, download, upload};
 
 /// Fits parts of some data, rows by rows.
@@ -213,6 +215,48 @@ fn inverses_undo() {
                 "{method:?} {i}: {found} {expected}"
             );
         }
+    }
+}
+
+#[test]
+fn split_f64_lose_nothing() {
+    let context = context();
+    let features = Features::columns(1000, 2);
+    let x: Vec<f64> = (0..2000).map(|i| 1.7e9 + f64::from(i * 7 % 2000) / 8.0).collect();
+    let split = Split::new(&x, features).unwrap();
+    let buffer = upload(context, "x", &split.values);
+    for method in [
+        Method::from(MinMax::new()),
+        Standard::new().into(),
+        Robust::new().into(),
+    ] {
+        let mut fitter = method.device_fitter(context, 2).unwrap();
+        let scaler = loop {
+            let mut encoder = context.device().create_command_encoder(&Default::default());
+            let recorded = fitter.record(&mut encoder, &buffer, features).unwrap();
+            context.queue().submit([encoder.finish()]);
+            let words: Vec<u32> = pollster::block_on(download(context, fitter.results(), 0..recorded.words)).unwrap();
+            fitter.absorb(&recorded, &words).unwrap();
+            if !fitter.next_pass().unwrap() {
+                break fitter.finish_split(&split.pivots).unwrap();
+            }
+        };
+        let expected = method.fit(&x, features).unwrap();
+        for (found, expected) in scaler.scale().iter().zip(expected.scale()) {
+            assert!((found / expected - 1.0).abs() < 1e-6, "{method:?}");
+        }
+        let y = create(context, "y", 2000 * 4);
+        let plan = scaler.plan_transform_split(context, features, &split.pivots).unwrap();
+        let mut encoder = context.device().create_command_encoder(&Default::default());
+        plan.bind(&buffer, &y).unwrap().record(&mut encoder);
+        context.queue().submit([encoder.finish()]);
+        let found: Vec<f32> = pollster::block_on(download(context, &y, 0..2000)).unwrap();
+        let mut y = vec![0.0f32; 2000];
+        expected.transform(&x, features, &mut y).unwrap();
+        assert!(
+            found.iter().zip(&y).all(|(found, y)| (found - y).abs() <= 2e-6),
+            "{method:?}"
+        );
     }
 }
 

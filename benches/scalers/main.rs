@@ -10,7 +10,7 @@ const ROWS: usize = 1_000_000;
 const COLUMNS: usize = 32;
 
 fn main() -> io::Result<()> {
-    // (cargo passes --bench; tests run benches without input that ends at once.)
+    // (Data are made at the first request: a run without input ends at once.)
     let mut data: Option<Vec<f32>> = None;
     let mut y = Vec::new();
     for line in io::stdin().lock().lines() {

@@ -22,6 +22,9 @@ pub trait Element: Copy + PartialOrd + Debug + Send + Sync + Default + sealed::S
     /// The key; NaN is above all others, and -0 is 0.
     #[doc(hidden)]
     fn key(self) -> Self::Key;
+    /// The key of a finite value.
+    #[doc(hidden)]
+    fn finite_key(self) -> Self::Key;
     /// The value of a key that is no NaN's.
     #[doc(hidden)]
     fn from_key(key: Self::Key) -> f64;
@@ -87,6 +90,10 @@ impl Element for u8 {
     fn key(self) -> u8 {
         self
     }
+    #[inline(always)]
+    fn finite_key(self) -> u8 {
+        self
+    }
     fn from_key(key: u8) -> f64 {
         key.into()
     }
@@ -120,11 +127,18 @@ macro_rules! float {
             }
             #[inline(always)]
             fn key(self) -> $key {
+                if self.is_nan() {
+                    <$key>::MAX
+                } else {
+                    self.finite_key()
+                }
+            }
+            #[inline(always)]
+            fn finite_key(self) -> $key {
                 // -0 + 0 is 0.
                 let bits = (self + 0.0).to_bits();
                 let sign = ((bits as $signed) >> (<$key>::BITS - 1)) as $key;
-                let key = bits ^ (sign | 1 << (<$key>::BITS - 1));
-                if self.is_nan() { <$key>::MAX } else { key }
+                bits ^ (sign | 1 << (<$key>::BITS - 1))
             }
             fn from_key(key: $key) -> f64 {
                 const SIGN: $key = 1 << (<$key>::BITS - 1);

@@ -62,6 +62,7 @@ mod parameters;
 mod quantile;
 mod robust;
 mod select;
+mod split;
 mod standard;
 #[cfg(feature = "serde")]
 mod stored;
@@ -83,5 +84,6 @@ pub use moments::Moment;
 pub use parameters::{Fitted, Quantiles, Scaler};
 pub use quantile::{Interpolation, median, quantiles};
 pub use robust::Robust;
+pub use split::Split;
 pub use standard::Standard;
 pub use unit::{Norm, UnitNorm};

@@ -139,39 +139,51 @@ impl<T: Element> Selection<T> {
         let height = (TILE / values.width).clamp(32, 1 << 12);
         for top in (0..values.rows).step_by(height) {
             let rows = top..(top + height).min(values.rows);
+            // NaN and infinities are rare, and looked for in vectors.
+            let finite = rows.clone().fold(true, |finite, row| {
+                let of_row =
+                    (values.row(row).iter()).fold(true, |finite, x| finite & !(x.is_missing() | x.is_infinity()));
+                finite & of_row
+            });
             for column in 0..values.width {
                 let feature = first + column;
-                let keys = rows.clone().map(|row| values.data[row * values.pitch + column]);
-                match self.pass {
-                    0 => self.count_first(keys, feature, counts),
-                    _ => self.count_further(keys, feature, counts),
+                let column = rows.clone().map(|row| values.data[row * values.pitch + column]);
+                match (self.pass, finite) {
+                    (0, true) => self.count_first::<true>(column, feature, counts),
+                    (0, false) => self.count_first::<false>(column, feature, counts),
+                    (_, true) => self.count_further(column.map(T::finite_key), feature, counts),
+                    (_, false) => self.count_further(column.map(T::key), feature, counts),
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn count_first(&self, values: impl Iterator<Item = T>, feature: usize, counts: &mut Small) {
+    fn count_first<const FINITE: bool>(&self, values: impl Iterator<Item = T>, feature: usize, counts: &mut Small) {
         let (shift, bits) = T::Key::DIGITS[0];
         let digits = &mut counts.digits[feature << bits..][..1 << bits];
         let (mut missing, mut infinite) = (0, false);
         for value in values {
-            missing += u32::from(value.is_missing());
-            infinite |= value.is_infinity();
-            digits[value.key().shifted(shift) as usize & ((1 << bits) - 1)] += 1;
+            let key = if FINITE {
+                value.finite_key()
+            } else {
+                missing += u32::from(value.is_missing());
+                infinite |= value.is_infinity();
+                value.key()
+            };
+            digits[key.shifted(shift) as usize & ((1 << bits) - 1)] += 1;
         }
         counts.missing[feature] += missing;
         counts.infinite[feature] |= infinite;
     }
 
     #[inline(always)]
-    fn count_further(&self, values: impl Iterator<Item = T>, feature: usize, counts: &mut Small) {
+    fn count_further(&self, keys: impl Iterator<Item = T::Key>, feature: usize, counts: &mut Small) {
         let (shift, bits) = T::Key::DIGITS[self.pass];
         let (first_shift, first_bits) = T::Key::DIGITS[0];
         let first = &self.slots.first[feature << FIRST_BITS..][..1 << FIRST_BITS];
         let range = &self.slots.ranges[feature];
-        for value in values {
-            let key = value.key();
+        for key in keys {
             let slot = first[key.shifted(first_shift) as usize & ((1 << first_bits) - 1)];
             if slot == NONE {
                 continue;

@@ -276,6 +276,16 @@ impl DeviceFitter {
     }
 }
 
+impl DeviceFitter {
+    /// The scaler of f64 data that were [split](crate::scaler::Split) by these pivots: parameters of the data themselves.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of pivots.
+    pub fn finish_split(&self, pivots: &[f64]) -> Result<Scaler> {
+        self.finish()?.unsplit(pivots)
+    }
+}
+
 /// Merges the results of spans into what is known.
 fn merge_spans(fitter: &mut Fitter, words: &[u32]) -> Result<()> {
     let features = fitter.features.max(1);

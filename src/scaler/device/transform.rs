@@ -77,6 +77,33 @@ impl Scaler {
         self.plan(context, features, features, Some(self.inverse()?), Norm::L2)
     }
 
+    /// Plans the transform of f64 data that were [split](crate::scaler::Split) by these pivots.
+    ///
+    /// # Errors
+    /// As [`plan_transform`](Self::plan_transform), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number
+    /// of pivots, [`Parameter`](crate::ErrorKind::Parameter) for unit norms, which pivots would change.
+    pub fn plan_transform_split(&self, context: &Context, features: Features, pivots: &[f64]) -> Result<TransformPlan> {
+        if let Method::UnitNorm(_) = self.method {
+            bail!(Parameter, "method", "unit_norm is not known of values less a pivot");
+        }
+        if pivots.len() != self.features {
+            bail!(
+                Shape,
+                "pivots",
+                "are {}, the parameters are those of {}",
+                pivots.len(),
+                self.features
+            );
+        }
+        let mut lines = self.forward();
+        lines
+            .center
+            .iter_mut()
+            .zip(pivots)
+            .for_each(|(center, pivot)| *center -= pivot);
+        self.plan(context, features, features, Some(lines), Norm::L2)
+    }
+
     fn plan(
         &self,
         context: &Context,
