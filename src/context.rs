@@ -34,6 +34,8 @@ struct Inner {
     traits: DeviceTraits,
     tuning: Tuning,
     pipelines: Arc<Mutex<HashMap<Header, Pipeline>>>,
+    /// Kernels that are no normalization's, by their text.
+    others: Arc<Mutex<HashMap<String, Pipeline>>>,
     cache: Option<wgpu::PipelineCache>,
 }
 
@@ -102,6 +104,7 @@ impl Context {
             traits,
             tuning,
             pipelines: self.0.pipelines.clone(),
+            others: self.0.others.clone(),
             cache: self.0.cache.clone(),
         }))
     }
@@ -125,6 +128,7 @@ impl Context {
             traits,
             tuning,
             pipelines: Arc::default(),
+            others: Arc::default(),
             cache,
         }))
     }
@@ -212,9 +216,28 @@ impl Context {
         Ok(pipelines.entry(*header).or_insert(pipeline).clone())
     }
 
+    /// The pipeline of a kernel's text, made at the first call; `bindings` are the storage buffers, by number and
+    /// whether they are written.
+    pub(crate) fn pipeline_of(&self, label: &str, wgsl: String, bindings: &[(u32, bool)]) -> Result<Pipeline> {
+        let lock = || self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&wgsl).cloned();
+        if let Some(pipeline) = known {
+            return Ok(pipeline);
+        }
+        let pipeline = self.compile_text(label, wgsl.clone(), bindings)?;
+        Ok(lock().entry(wgsl).or_insert(pipeline).clone())
+    }
+
     fn compile(&self, header: &Header) -> Result<Pipeline> {
+        let bindings: Vec<_> = (header.bindings().iter())
+            .map(|binding| (binding.slot.binding(), binding.read_write))
+            .collect();
+        self.compile_text(header.kernel.name(), header.wgsl(), &bindings)
+    }
+
+    fn compile_text(&self, name: &str, wgsl: String, bindings: &[(u32, bool)]) -> Result<Pipeline> {
         let device = &self.0.device;
-        let label = format!("wgnorm {}", header.kernel.name());
+        let label = format!("wgnorm {name}");
         let label = Some(label.as_str());
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
@@ -227,9 +250,9 @@ impl Context {
             count: None,
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        entries.extend(header.bindings().iter().map(|binding| {
-            let read_only = !binding.read_write;
-            entry(binding.slot.binding(), wgpu::BufferBindingType::Storage { read_only })
+        entries.extend(bindings.iter().map(|&(binding, written)| {
+            let read_only = !written;
+            entry(binding, wgpu::BufferBindingType::Storage { read_only })
         }));
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -243,7 +266,7 @@ impl Context {
         });
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
-            source: wgpu::ShaderSource::Wgsl(header.wgsl().into()),
+            source: wgpu::ShaderSource::Wgsl(wgsl.into()),
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,

@@ -42,6 +42,13 @@ pub enum ErrorKind {
     Limit,
     /// The forced variant cannot run this geometry.
     Variant,
+    /// The values are none that this can be done with: no rows, an infinity or a logarithm of none, data that differ when
+    /// they are read again.
+    Data,
+    /// This cannot be had in one pass over the data: order statistics.
+    OnePass,
+    /// Parameters are of another version of this crate.
+    Version,
     /// No adapter or device could be had.
     Adapter,
     /// The device refused a shader, a pipeline or a bind group (a defect of wgnorm or of the driver).

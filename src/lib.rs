@@ -82,7 +82,7 @@
 //!
 //! # Modules
 //!
-//! [`spec`] is what is normalized, [`plan`](mod@plan) and [`shader`] how, as plain data; [`geometry`] the index
+//! [`scaler`] scales features: parameters learned from some data are applied to others, and undone. [`spec`] is what is normalized, [`plan`](mod@plan) and [`shader`] how, as plain data; [`geometry`] the index
 //! arithmetic between. [`reference`](mod@reference) is the f64 oracle, [`cpu`] a multi-threaded path without a GPU, [`verify`] the
 //! cases and tolerances of tests and programs.
 #![deny(unsafe_code)]
@@ -100,6 +100,7 @@ mod planning;
 mod ranges;
 mod record;
 pub mod reference;
+pub mod scaler;
 pub mod shader;
 pub mod spec;
 mod statistics;

@@ -37,10 +37,10 @@ pub struct Bound {
 }
 
 #[derive(Debug, Clone)]
-struct BoundStep {
-    pipeline: wgpu::ComputePipeline,
-    bind_group: wgpu::BindGroup,
-    workgroups: [u32; 2],
+pub(crate) struct BoundStep {
+    pub pipeline: wgpu::ComputePipeline,
+    pub bind_group: wgpu::BindGroup,
+    pub workgroups: [u32; 2],
 }
 
 impl Plan {
@@ -253,6 +253,11 @@ pub(crate) fn bind<'a>(
 }
 
 impl Bound {
+    /// Steps that were bound elsewhere.
+    pub(crate) fn of(label: &'static str, steps: Vec<BoundStep>) -> Self {
+        Self { label, steps }
+    }
+
     fn empty(label: &'static str) -> Self {
         Self {
             label,
@@ -321,7 +326,7 @@ impl Bound {
 }
 
 /// Workgroups in two dimensions, at least as many as asked for: the kernels ignore those beyond.
-fn fold(workgroups: u64, most: u32) -> [u32; 2] {
+pub(crate) fn fold(workgroups: u64, most: u32) -> [u32; 2] {
     let x = workgroups.min(u64::from(most)).max(1);
     [x as u32, workgroups.div_ceil(x) as u32]
 }

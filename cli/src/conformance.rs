@@ -12,6 +12,7 @@ use crate::files::{Contents, Output};
 use crate::manifest::{Golden, Manifest, Tensors};
 use crate::outputs;
 use crate::report::{CaseReport, Report};
+use crate::scalers::Scaling;
 use crate::verify::{self, Choice, Outcomes, VerifyArgs, progress};
 
 pub fn run(
@@ -26,6 +27,7 @@ pub fn run(
     // What is malformed is refused before the work, not after minutes of it.
     for golden in &manifest.cases {
         golden.check(directory, args.tight)?;
+        Scaling::new(golden, &golden.read(directory)?)?;
     }
     let mut report = Report::new(device.describe());
     for golden in progress(manifest.cases, |golden| golden.id.clone()) {
@@ -84,6 +86,11 @@ impl Run<'_> {
     fn all(&self, choice: Choice, report: &mut Report) -> Result<()> {
         let Some(case) = self.golden.case(&self.tensors)? else {
             let mut entry = self.entry();
+            if let Some(scaling) = Scaling::new(self.golden, &self.tensors)? {
+                scaling.run(self.device, self.args.tight, &mut entry)?;
+                report.push(entry);
+                return Ok(());
+            }
             for name in &self.golden.outputs {
                 entry.skipped_tensor(name);
             }

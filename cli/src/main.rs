@@ -18,6 +18,7 @@ mod plan;
 mod probes;
 mod report;
 mod resident;
+mod scalers;
 mod tune;
 mod ulp;
 mod verify;

@@ -92,7 +92,7 @@ impl Golden {
         outputs.try_for_each(|output| self.tolerance(output, tight).map(drop))
     }
 
-    fn malformed(&self, reason: impl std::fmt::Display) -> Failure {
+    pub fn malformed(&self, reason: impl std::fmt::Display) -> Failure {
         Failure::Input(format!("case {}: {reason}", self.id))
     }
 
@@ -256,17 +256,22 @@ impl Golden {
         }
     }
 
-    fn attribute(&self, name: &str) -> Result<&Value> {
+    /// An attribute that a case may have.
+    pub fn given(&self, name: &str) -> Option<&Value> {
+        self.attributes.get(name)
+    }
+
+    pub fn attribute(&self, name: &str) -> Result<&Value> {
         let value = self.attributes.get(name);
         value.ok_or_else(|| self.malformed(format!("attribute {name:?} is missing")))
     }
 
-    fn number(&self, name: &str) -> Result<f64> {
+    pub fn number(&self, name: &str) -> Result<f64> {
         let number = self.attribute(name)?.as_f64();
         number.ok_or_else(|| self.malformed(format!("{name} is not a number")))
     }
 
-    fn text(&self, name: &str) -> Result<&str> {
+    pub fn text(&self, name: &str) -> Result<&str> {
         let text = self.attribute(name)?.as_str();
         text.ok_or_else(|| self.malformed(format!("{name} is not a string")))
     }

@@ -1,0 +1,60 @@
+//! Scalers on the CPU, timed on request: reads the name of a workload from every line of stdin and answers with the
+//! seconds that it took. `benches/scalers/run` compares with scikit-learn; without input there is nothing to do.
+
+use std::io::{self, BufRead, Write};
+use std::time::Instant;
+
+use wgnorm::scaler::{Features, Method, MinMax, Robust, Standard};
+
+const ROWS: usize = 1_000_000;
+const COLUMNS: usize = 32;
+
+fn main() -> io::Result<()> {
+    // (Data are made at the first request: a run without input ends at once.)
+    let mut data: Option<Vec<f32>> = None;
+    let mut y = Vec::new();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let x = data.get_or_insert_with(normal);
+        let features = Features::columns(ROWS, COLUMNS);
+        y.resize(x.len(), 0.0f32);
+        let start = Instant::now();
+        let fit = |method: Method| method.fit(x, features).expect("a fit");
+        let scaler = match line.trim() {
+            "robust" => {
+                fit(Robust::new().into());
+                None
+            }
+            "standard_fit" => {
+                fit(Standard::new().into());
+                None
+            }
+            "minmax_fit" => {
+                fit(MinMax::new().into());
+                None
+            }
+            "standard" => Some(fit(Standard::new().into())),
+            "minmax" => Some(fit(MinMax::new().into())),
+            other => panic!("{other} is no workload"),
+        };
+        if let Some(scaler) = scaler {
+            scaler.transform(x, features, &mut y).expect("a transform");
+        }
+        println!("{}", start.elapsed().as_secs_f64());
+        io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Standard normal values.
+fn normal() -> Vec<f32> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut pair = || {
+        let (radius, angle) = (
+            (-2.0 * (1.0 - random.f64()).ln()).sqrt(),
+            std::f64::consts::TAU * random.f64(),
+        );
+        [(radius * angle.cos()) as f32, (radius * angle.sin()) as f32]
+    };
+    (0..ROWS * COLUMNS / 2).flat_map(|_| pair()).collect()
+}

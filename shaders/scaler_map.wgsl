@@ -1,0 +1,56 @@
+// The map of a scaler, and back.
+//   y = (((x * scale - m) - e) * r) * back + (b + b_rest), held between two bounds if asked for
+// scale and back are powers of two that keep r within f32, m + e and b + b_rest pairs. Two vec4 a feature: (m, e, r,
+// scale), (b, b_rest, back, 0). NaN is kept, by its bits. An invocation takes elements of [outer, feature, inner] at
+// equal steps and knows their indices by carrying, without a division. No barriers. x is y where IN_PLACE.
+
+@group(0) @binding(1) var<storage, read> lines: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+
+fn mapped(bits: u32, feature: u32) -> u32 {
+    let line = lines[2u * feature];
+    let rest = lines[2u * feature + 1u];
+    let centered = opaque(bitcast<f32>(bits) * line.w - line.x) - line.y;
+    var value = centered * line.z * rest.z;
+    value = opaque(value + rest.y) + rest.x;
+    if (p.bounded == 1u) {
+        value = select(value, p.low, value < p.low);
+        value = select(value, p.high, value > p.high);
+    }
+    return select(bitcast<u32>(value), bits, is_missing(bits));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = invocation_index(group, groups, local);
+    let elements = p.rows * p.features;
+    if (index >= p.spans || index * p.span_first >= elements) {
+        return;
+    }
+    let first = index * p.span_first;
+    let all = (elements - first + p.span_step - 1u) / p.span_step;
+    let count = min(all, select(all, p.span_first, p.span_step == 1u));
+    var inner = first % p.inner;
+    var feature = first / p.inner % p.features;
+    var outer = first / p.inner / p.features;
+    for (var i = 0u; i < count; i++) {
+        let from_x = p.x_offset + outer * p.x_outer + feature * p.x_feature + inner * p.x_inner;
+        let to_y = p.y_offset + outer * p.y_outer + feature * p.y_feature + inner * p.y_inner;
+        y[to_y] = mapped(load(from_x), feature);
+        inner += p.step_inner;
+        feature += p.step_feature;
+        outer += p.step_outer;
+        if (inner >= p.inner) {
+            inner -= p.inner;
+            feature++;
+        }
+        if (feature >= p.features) {
+            feature -= p.features;
+            outer++;
+        }
+    }
+}

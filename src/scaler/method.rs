@@ -1,0 +1,176 @@
+//! What a scaler does, with its settings.
+
+use super::element::Element;
+use super::extremes::Extremes;
+use super::features::Features;
+use super::fit::{self, Fitter, ReadAgain};
+use super::moments::Moment;
+use super::parameters::{Fitted, Quantiles, Scaler};
+use super::{FixedRange, MaxAbs, MinMax, Robust, Standard, UnitNorm};
+use crate::error::Result;
+
+/// What a fit makes of infinities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum Infinities {
+    /// An error that names a feature.
+    #[default]
+    Refuse,
+    /// They are values like others: of quantiles, harmlessly; a mean, a range becomes infinite or NaN.
+    Keep,
+}
+
+/// A method with its settings: what a [`Scaler`] was made by. Made from a builder.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Method {
+    /// To the range of the data.
+    MinMax(MinMax),
+    /// To the largest magnitude.
+    MaxAbs(MaxAbs),
+    /// To mean and deviation.
+    Standard(Standard),
+    /// To median and quantiles.
+    Robust(Robust),
+    /// To given numbers.
+    FixedRange(FixedRange),
+    /// To the norms of rows.
+    UnitNorm(UnitNorm),
+}
+
+impl Method {
+    /// Its name in messages and files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MinMax(_) => "min_max",
+            Self::MaxAbs(_) => "max_abs",
+            Self::Standard(_) => "standard",
+            Self::Robust(_) => "robust",
+            Self::FixedRange(_) => "fixed_range",
+            Self::UnitNorm(_) => "unit_norm",
+        }
+    }
+
+    /// How often a fit reads elements of this type: one pass can take the data [in parts](Self::fitter), more read them
+    /// [again](Self::fit_chunks).
+    pub fn passes<T: Element>(&self) -> usize {
+        match self {
+            Self::Robust(_) => fit::passes::<T>(),
+            Self::FixedRange(_) | Self::UnitNorm(_) => 0,
+            _ => 1,
+        }
+    }
+
+    /// Learns the parameters of `x`, NaN ignored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings, [`Size`](crate::ErrorKind::Size) if `x`
+    /// is too short, [`Data`](crate::ErrorKind::Data) if there are no rows, or infinities where they are refused.
+    pub fn fit<T: Element>(&self, x: &[T], features: Features) -> Result<Scaler> {
+        features.check("x", x.len())?;
+        features.check_rows("x")?;
+        self.fit_chunks(features.count(), |visit: &mut fit::Visit<'_, T>| visit(x, features))
+    }
+
+    /// Learns the parameters of data that are read in chunks, as often as [`passes`](Self::passes) says, and need not be
+    /// in memory: see [`ReadAgain`]. Chunks may have any number of rows and come in any order.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), those of the reading, and [`ErrorKind::Data`](crate::ErrorKind::Data) if the data are not
+    /// the same at every reading.
+    pub fn fit_chunks<T: Element>(&self, features: usize, chunks: impl ReadAgain<T>) -> Result<Scaler> {
+        self.check(features)?;
+        fit::fit(self, features, chunks)
+    }
+
+    /// What takes the data in parts, in one pass.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings,
+    /// [`OnePass`](crate::ErrorKind::OnePass) for methods that need order statistics: those take data in chunks by
+    /// [`fit_chunks`](Self::fit_chunks).
+    pub fn fitter(&self, features: usize) -> Result<Fitter> {
+        self.check(features)?;
+        Fitter::new(self.clone(), features)
+    }
+
+    pub(super) fn infinities(&self) -> Infinities {
+        match self {
+            Self::MinMax(method) => method.infinities,
+            Self::MaxAbs(method) => method.infinities,
+            Self::Standard(method) => method.infinities,
+            Self::Robust(method) => method.infinities,
+            Self::FixedRange(_) | Self::UnitNorm(_) => Infinities::Keep,
+        }
+    }
+
+    /// Checks the settings.
+    pub(super) fn check(&self, features: usize) -> Result<()> {
+        match self {
+            Self::MinMax(method) => method.check(),
+            Self::Robust(method) => method.check(),
+            Self::FixedRange(method) => {
+                method.check()?;
+                match method.a.len() {
+                    1 => Ok(()),
+                    len => Features::columns(1, features).expect("features", len),
+                }
+            }
+            Self::MaxAbs(_) | Self::Standard(_) | Self::UnitNorm(_) => Ok(()),
+        }
+    }
+
+    /// What is known of no data.
+    pub(super) fn nothing(&self, features: usize) -> Fitted {
+        match self {
+            Self::MinMax(_) | Self::MaxAbs(_) => Fitted::Extremes(vec![Extremes::NONE; features]),
+            Self::Standard(_) => Fitted::Moments(vec![Moment::default(); features]),
+            Self::Robust(_) => Fitted::Quantiles(vec![Quantiles::NONE; features]),
+            Self::FixedRange(_) | Self::UnitNorm(_) => Fitted::Given,
+        }
+    }
+}
+
+/// The methods over [`Method`] that every builder has.
+macro_rules! methods {
+    ($builder:ident) => {
+        impl $builder {
+            /// Learns the parameters of `x`: [`Method::fit`](crate::scaler::Method::fit).
+            ///
+            /// # Errors
+            /// As [`Method::fit`](crate::scaler::Method::fit).
+            pub fn fit<T: $crate::scaler::Element>(
+                &self,
+                x: &[T],
+                features: $crate::scaler::Features,
+            ) -> $crate::Result<$crate::scaler::Scaler> {
+                $crate::scaler::Method::from(self.clone()).fit(x, features)
+            }
+
+            /// Learns the parameters of data that are read in chunks:
+            /// [`Method::fit_chunks`](crate::scaler::Method::fit_chunks).
+            ///
+            /// # Errors
+            /// As [`Method::fit_chunks`](crate::scaler::Method::fit_chunks).
+            pub fn fit_chunks<T: $crate::scaler::Element>(
+                &self,
+                features: usize,
+                chunks: impl $crate::scaler::ReadAgain<T>,
+            ) -> $crate::Result<$crate::scaler::Scaler> {
+                $crate::scaler::Method::from(self.clone()).fit_chunks(features, chunks)
+            }
+
+            /// What takes the data in parts, in one pass: [`Method::fitter`](crate::scaler::Method::fitter).
+            ///
+            /// # Errors
+            /// As [`Method::fitter`](crate::scaler::Method::fitter).
+            pub fn fitter(&self, features: usize) -> $crate::Result<$crate::scaler::Fitter> {
+                $crate::scaler::Method::from(self.clone()).fitter(features)
+            }
+        }
+    };
+}
+pub(super) use methods;
