@@ -1,7 +1,8 @@
 // Counts of one digit of the keys of all features: of all values in the first pass, in later ones of those that share
 // the digits above with a wanted value.
-// An invocation takes a span of the rows of a feature. Equal digits that follow each other are added up before they are
-// added to a counter in memory, by an atomic of integers: counts do not depend on the order. The table of later passes
+// An invocation takes a span of the rows of a feature. Counters are in memory, and atomic integers: counts do not depend on
+// the order. On hardware equal digits that follow each other are added up first, so that tied data do not queue at one
+// counter; software adapters have no such queue and walk through every branch. The table of later passes
 // says by feature and first digit where the prefixes begin, then holds the prefixes, then where those of a feature end.
 // Reads x once. No barriers. Chosen when: order statistics are selected.
 
@@ -11,29 +12,24 @@
 
 const NONE: u32 = 0xffffffffu;
 
-// The counter of a key; NONE if it is not counted.
+// The counter of a key; the one beyond all, which nobody reads, if it is not wanted.
 fn counter_of(feature: u32, end: u32, key: u32) -> u32 {
     let digit = (key >> p.shift) & p.mask;
-    if (FIRST_PASS) {
+    if (PASS == 0u) {
         return feature * (p.mask + 1u) + digit;
     }
     var slot = table[feature * 2048u + (key >> 21u)];
-    let prefix = key >> p.prefix_shift;
-    // Prefixes are in order. (Of no key: the loop ends at once.)
-    loop {
-        if (slot >= end) {
-            return NONE;
+    if (PASS > 1u) {
+        // Several prefixes may share the first digit. They are in order.
+        let prefix = key >> p.prefix_shift;
+        while (slot < end && table[p.prefixes + slot] >> p.prefix_shift < prefix) {
+            slot++;
         }
-        let known = table[p.prefixes + slot] >> p.prefix_shift;
-        if (known == prefix) {
-            return slot * (p.mask + 1u) + digit;
+        if (slot < end && table[p.prefixes + slot] >> p.prefix_shift != prefix) {
+            slot = NONE;
         }
-        if (known > prefix) {
-            return NONE;
-        }
-        slot++;
     }
-    return NONE;
+    return select(slot * (p.mask + 1u) + digit, p.counters, slot >= end);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -47,16 +43,20 @@ fn main(
         return;
     }
     var end = 0u;
-    if (!FIRST_PASS) {
+    if (PASS > 0u) {
         end = table[p.ends + span.feature];
     }
-    var counter = NONE;
+    var counter = p.counters;
     var times = 0u;
     for (var i = 0u; i < span.count; i++) {
         let key = key_of(x[place_of(span.feature, span.first + i * p.span_step)]);
         let next = counter_of(span.feature, end, key);
+        if (!AGGREGATE) {
+            atomicAdd(&counts[next], 1u);
+            continue;
+        }
         if (next != counter) {
-            if (counter != NONE) {
+            if (counter != p.counters) {
                 atomicAdd(&counts[counter], times);
             }
             counter = next;
@@ -64,7 +64,7 @@ fn main(
         }
         times++;
     }
-    if (counter != NONE) {
+    if (AGGREGATE && counter != p.counters) {
         atomicAdd(&counts[counter], times);
     }
 }

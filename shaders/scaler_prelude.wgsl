@@ -30,7 +30,7 @@ struct Params {
     low: f32,
     high: f32,
     zero: u32,             // always 0: see opaque()
-    padding: u32,
+    counters: u32,         // counters of the pass; one more is nobody's
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -1,4 +1,4 @@
-"""Times scalers of wgnorm's CPU path beside scikit-learn's, in turns: 1,000,000 x 32 standard normal f32.
+"""Times scalers of wgnorm's CPU path and its first adapter beside scikit-learn's, in turns: 1,000,000 x 32 standard normal f32.
 
 Usage: compare.py BENCH [ROUNDS], where BENCH is the program of `cargo bench --bench scalers --no-run`.
 `benches/scalers/run` does all of that. Medians; the quotients are medians of those of the same round.
@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 x = np.random.default_rng(1).standard_normal((1_000_000, 32), dtype=np.float32)
 WORKLOADS = {
     "robust": ("robust fit", lambda: RobustScaler().fit(x)),
+    "robust_device": ("robust fit on the device", lambda: RobustScaler().fit(x)),
     "standard": ("z-score fit and transform", lambda: StandardScaler().fit_transform(x)),
     "minmax": ("min-max fit and transform", lambda: MinMaxScaler().fit_transform(x)),
 }

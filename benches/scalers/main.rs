@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Write};
 use std::time::Instant;
 
 use wgnorm::scaler::{Features, Method, MinMax, Robust, Standard};
+use wgnorm::verify::transfer::{download, upload};
+use wgnorm::{Context, wgpu};
 
 const ROWS: usize = 1_000_000;
 const COLUMNS: usize = 32;
@@ -13,11 +15,24 @@ fn main() -> io::Result<()> {
     // (Data are made at the first request: a run without input ends at once.)
     let mut data: Option<Vec<f32>> = None;
     let mut y = Vec::new();
+    let (mut context, mut buffer) = (None, None);
     for line in io::stdin().lock().lines() {
         let line = line?;
         let x = data.get_or_insert_with(normal);
         let features = Features::columns(ROWS, COLUMNS);
         y.resize(x.len(), 0.0f32);
+        if line.trim() == "robust_device" {
+            let context = context
+                .get_or_insert_with(|| pollster::block_on(Context::request(&Default::default())).expect("a device"));
+            let buffer = buffer.get_or_insert_with(|| upload(context, "x", x));
+            // Once before, for the pipelines.
+            robust_device(context, buffer, features);
+            let start = Instant::now();
+            robust_device(context, buffer, features);
+            println!("{}", start.elapsed().as_secs_f64());
+            io::stdout().flush()?;
+            continue;
+        }
         let start = Instant::now();
         let fit = |method: Method| method.fit(x, features).expect("a fit");
         let scaler = match line.trim() {
@@ -44,6 +59,24 @@ fn main() -> io::Result<()> {
         io::stdout().flush()?;
     }
     Ok(())
+}
+
+/// A robust fit of data on the device.
+fn robust_device(context: &Context, x: &wgpu::Buffer, features: Features) {
+    let mut fitter = Method::from(Robust::new())
+        .device_fitter(context, COLUMNS)
+        .expect("a fit");
+    loop {
+        let mut encoder = context.device().create_command_encoder(&Default::default());
+        let recorded = fitter.record(&mut encoder, x, features).expect("a part");
+        context.queue().submit([encoder.finish()]);
+        let words = download::<u32>(context, fitter.results(), 0..recorded.words);
+        let words = pollster::block_on(words).expect("results");
+        fitter.absorb(&recorded, &words).expect("results");
+        if !fitter.next_pass().expect("a pass") {
+            return;
+        }
+    }
 }
 
 /// Standard normal values.

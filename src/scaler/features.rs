@@ -363,8 +363,15 @@ impl<'a, T> Values<'a, T> {
         while b > 0 {
             (a, b) = (b, a % b);
         }
-        let times = unit / a;
-        if self.pitch != self.width || times == 1 || self.rows < times || self.width > 64 {
+        match self.width <= 64 {
+            true => self.repeated(unit / a),
+            false => (self, None),
+        }
+    }
+
+    /// As rows of so many rows each, where rows follow each other. What is left over are the last rows.
+    pub fn repeated(self, times: usize) -> (Self, Option<Self>) {
+        if self.pitch != self.width || times <= 1 || self.rows < times {
             return (self, None);
         }
         let rows = self.rows / times;

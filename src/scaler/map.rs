@@ -8,8 +8,8 @@ use super::parallel::{self, widest};
 
 /// Elements that a thread takes at a time.
 const TASK: usize = 1 << 15;
-/// Elements that are mapped side by side.
-const LANES: usize = 32;
+/// Elements of a row that is mapped at once, if that many are made of several.
+const ROW: usize = 512;
 
 /// `y = (x - center) * factor + offset`, held between the bounds if there are any; NaN stays.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,7 @@ pub(super) fn map<T: Element, U: Real>(
     each_block(source, from, y, features, true, |block, x, y, pitch| {
         let lines = |times| lines.repeated(block.features.clone(), times);
         let dense = pitch == x.width;
-        let (wide, rest) = if dense { x.widened(LANES) } else { (x, None) };
+        let (wide, rest) = if dense { x.repeated(ROW / x.width) } else { (x, None) };
         let (head, tail) = y.split_at_mut(((wide.rows * wide.width) / x.width * pitch).min(y.len()));
         let pitch = if dense { wide.width } else { pitch };
         let repeated = lines(wide.width / x.width);

@@ -95,7 +95,8 @@ impl Method {
 
 impl DeviceFitter {
     fn new(context: &Context, features: usize, state: State, words: usize) -> Result<Self> {
-        let bytes = words.max(4) as u64 * 4;
+        // One counter more is nobody's.
+        let bytes = (words as u64 + 1).next_multiple_of(4) * 4;
         let most = context.traits().binding_size;
         if bytes > most {
             bail!(
@@ -147,12 +148,11 @@ impl DeviceFitter {
             State::Spans(..) => (0, 1, Kernel::Fit),
             State::Counts(robust) => {
                 let selection = &robust.selection;
-                let first = selection.pass() == 0;
-                (
-                    selection.counters(),
-                    selection.slots_of_a_feature(),
-                    Kernel::Count { first },
-                )
+                let kernel = Kernel::Count {
+                    pass: selection.pass().min(2) as u32,
+                    aggregate: !self.context.traits().software,
+                };
+                (selection.counters(), selection.slots_of_a_feature(), kernel)
             }
         };
         // Three reads, or a search among the slots of a feature.
@@ -166,7 +166,7 @@ impl DeviceFitter {
             Kernel::Fit => spans * self.features * WORDS,
             _ => words,
         };
-        if words as u64 * 4 > self.results.size() {
+        if (words as u64 + 1) * 4 > self.results.size() {
             bail!(
                 Limit,
                 "x",
@@ -199,6 +199,7 @@ impl DeviceFitter {
             let (shift, bits) = <f32 as Element>::Key::DIGITS[robust.selection.pass()];
             params.shift = shift;
             params.mask = (1 << bits) - 1;
+            params.counters = words as u32;
             params.prefix_shift = (shift + bits).min(31);
             let words;
             (words, params.prefixes, params.ends) = robust.selection.table();
@@ -255,7 +256,7 @@ impl DeviceFitter {
             State::Counts(robust) => {
                 let again = robust.next()?;
                 let words = robust.selection.counters();
-                if again && words as u64 * 4 > self.results.size() {
+                if again && (words as u64 + 1) * 4 > self.results.size() {
                     let results = Self::new(&self.context, self.features, State::Counts(robust.clone()), words)?;
                     self.results = results.results;
                 }

@@ -36,7 +36,7 @@ pub struct Params {
     pub low: f32,
     pub high: f32,
     pub zero: u32,
-    pub padding: u32,
+    pub counters: u32,
 }
 
 /// A kernel, with what is fixed when its pipeline is made.
@@ -52,9 +52,17 @@ pub(super) struct Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     Fit,
-    Count { first: bool },
-    Map { in_place: bool },
-    Unit { in_place: bool },
+    /// `pass` is 0, 1, or 2 for all further ones.
+    Count {
+        pass: u32,
+        aggregate: bool,
+    },
+    Map {
+        in_place: bool,
+    },
+    Unit {
+        in_place: bool,
+    },
 }
 
 impl Header {
@@ -97,13 +105,16 @@ impl Header {
 
     /// The constants, and the files.
     pub fn wgsl(&self) -> String {
-        let first = self.kernel == Kernel::Count { first: true };
+        let (pass, aggregate) = match self.kernel {
+            Kernel::Count { pass, aggregate } => (pass, aggregate),
+            _ => (0, false),
+        };
         let mut text = String::new();
-        text += &format!("const WORKGROUP: u32 = {WORKGROUP}u;\n");
+        text += &format!("const WORKGROUP: u32 = {WORKGROUP}u;\nconst PASS: u32 = {pass}u;\n");
         for (name, value) in [
             ("FEATURES_INNERMOST", self.features_innermost),
             ("ONE_ROW_DIGIT", self.one_row_digit),
-            ("FIRST_PASS", first),
+            ("AGGREGATE", aggregate),
         ] {
             text += &format!("const {name}: bool = {value};\n");
         }
