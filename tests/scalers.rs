@@ -103,6 +103,7 @@ fn layouts() -> Vec<Features> {
         Features::columns(100, 5).strides(20, 3, 0),
         Features::columns(1, 3),
         Features::whole(20_000),
+        Features::columns(2, 2),
     ]
 }
 
