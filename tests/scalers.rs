@@ -3,15 +3,29 @@
 mod common;
 
 use common::context;
-use wgnorm::ErrorKind;
 use wgnorm::scaler::{
     Features, FixedRange, Infinities, MaxAbs, Method, MinMax, Robust, Scaler, Split, Standard, UnitNorm,
 };
 use wgnorm::verify::transfer::{create, download, upload};
+use wgnorm::{Context, DeviceTraits, ErrorKind};
+
+/// The device, planned for as software and as hardware.
+fn devices() -> [Context; 2] {
+    [true, false].map(|software| {
+        let traits = DeviceTraits {
+            software,
+            ..*context().traits()
+        };
+        context().with_traits(traits)
+    })
+}
 
 /// Fits parts of some data, rows by rows.
 fn fit(method: &Method, x: &[f32], features: &[(usize, Features)]) -> wgnorm::Result<Scaler> {
-    let context = context();
+    fit_on(context(), method, x, features)
+}
+
+fn fit_on(context: &Context, method: &Method, x: &[f32], features: &[(usize, Features)]) -> wgnorm::Result<Scaler> {
     let buffer = upload(context, "x", x);
     let mut fitter = method.device_fitter(context, features[0].1.count())?;
     loop {
@@ -28,8 +42,7 @@ fn fit(method: &Method, x: &[f32], features: &[(usize, Features)]) -> wgnorm::Re
     }
 }
 
-fn transform(scaler: &Scaler, x: &[f32], from: Features, to: Features, in_place: bool) -> Vec<f32> {
-    let context = context();
+fn transform(context: &Context, scaler: &Scaler, x: &[f32], from: Features, to: Features, in_place: bool) -> Vec<f32> {
     let x = upload(context, "x", x);
     let y = if in_place {
         x.clone()
@@ -90,16 +103,20 @@ fn layouts() -> Vec<Features> {
         Features::columns(100, 5).strides(20, 3, 0),
         Features::columns(1, 3),
         Features::whole(20_000),
+        Features::columns(2, 2),
     ]
 }
 
 #[test]
 fn the_device_fits_and_maps_as_the_cpu_does() {
-    for features in layouts() {
+    for (context, features) in devices()
+        .iter()
+        .flat_map(|device| layouts().into_iter().map(move |f| (device, f)))
+    {
         let x = hostile(features);
         for method in methods() {
             let expected = method.fit(&x, features).unwrap();
-            let found = fit(&method, &x, &[(0, features)]).unwrap();
+            let found = fit_on(context, &method, &x, &[(0, features)]).unwrap();
             for i in 0..expected.center().len() {
                 let (center, scale) = (expected.center()[i], expected.scale()[i]);
                 let off = |a: f64, b: f64| if a.is_nan() && b.is_nan() { 0.0 } else { (a - b).abs() };
@@ -123,7 +140,7 @@ fn the_device_fits_and_maps_as_the_cpu_does() {
             let mut y = vec![-1e9f32; features.span()];
             expected.transform(&x, features, &mut y).unwrap();
             for in_place in [false, true] {
-                let found = transform(&expected, &x, features, features, in_place);
+                let found = transform(context, &expected, &x, features, features, in_place);
                 for (i, (&found, &y)) in found.iter().zip(&y).enumerate() {
                     if in_place && y == -1e9 {
                         continue;
@@ -175,13 +192,15 @@ fn images_change_their_layout_on_the_way() {
         .unwrap();
     let mut expected = vec![0.0f32; 210];
     scaler.transform_to(&x, from, &mut expected, to).unwrap();
-    let y = transform(&scaler, &x, from, to, false);
-    assert!(
-        y.iter()
-            .zip(&expected)
-            .all(|(y, expected)| (y - expected).abs() <= 1e-6),
-        "{y:?} {expected:?}"
-    );
+    for device in devices() {
+        let y = transform(&device, &scaler, &x, from, to, false);
+        assert!(
+            y.iter()
+                .zip(&expected)
+                .all(|(y, expected)| (y - expected).abs() <= 1e-6),
+            "{y:?} {expected:?}"
+        );
+    }
 }
 
 #[test]

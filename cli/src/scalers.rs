@@ -375,7 +375,8 @@ fn blocks(golden: &Golden, rows: usize) -> Result<Vec<Range<usize>>> {
             None => Err(golden.malformed(format!("{name} are not bounds of blocks of the {rows} rows"))),
         };
     }
-    Ok(vec![0..rows])
+    let all = 0..rows;
+    Ok(vec![all])
 }
 
 /// What is written over two different contents; all NaN if what is found depends on them.

@@ -78,7 +78,7 @@ fn a_wrong_reference_fails() {
 #[test]
 fn what_is_not_built_is_skipped_and_named() {
     let mut unknown = layer("b");
-    unknown["op"] = "standard_scaler".into();
+    unknown["op"] = "spectral_norm".into();
     let mut partial = layer("c");
     partial["outputs"] = json!(["y", "dx"]);
     partial["tensors"]["dx"] = json!({"shape": [1], "dtype": "F32"});
@@ -165,4 +165,37 @@ fn malformed_directories_are_refused() {
             stderr(&run)
         );
     }
+}
+
+/// Three rows, the first two of which are fitted.
+fn min_max(id: &str, fit_rows: &Value) -> Value {
+    json!({
+        "id": id, "file": "layer.safetensors", "source": "sklearn", "op": "minmax_scaler", "mode": "fit_transform",
+        "family": "dims", "attributes": {"feature_range": [0, 1], "clip": false, "fit_rows": fit_rows},
+        "inputs": ["x"], "outputs": ["y", "mean"],
+        "tensors": {"x": {"shape": [3, 1], "dtype": "F32"}, "y": {"shape": [3, 1], "dtype": "F32"},
+            "mean": {"shape": [1], "dtype": "F32"}},
+        "tol": {"*": {"rtol": 1e-5, "atol": 1e-6}},
+    })
+}
+
+#[test]
+fn scalers_are_fitted_to_the_rows_of_the_case() {
+    let cases = tempfile::tempdir().unwrap();
+    let tensors: [(&str, &[usize], &[f32]); 3] = [
+        ("x", &[3, 1], &[1.0, 2.0, 3.0]),
+        ("y", &[3, 1], &[0.0, 1.0, 2.0]),
+        ("mean", &[1], &[2.0]),
+    ];
+    write(cases.path(), "layer.safetensors", &safetensors(&tensors));
+    let directory = cases.path().to_str().unwrap();
+    let run = |fit_rows: Value| {
+        let mut case = min_max("a", &fit_rows);
+        case["outputs"] = json!(["y"]);
+        write_manifest(cases.path(), &json!({"format": "norm-golden-1", "cases": [case]}));
+        wgnorm(&["verify", "--cases", directory])
+    };
+    assert_code(&run(json!([0, 2])), 0);
+    assert_code(&run(json!([0, 3])), 1);
+    assert_code(&run(json!([0, 4])), 2);
 }

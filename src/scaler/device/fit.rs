@@ -188,8 +188,8 @@ impl DeviceFitter {
             x_feature: features.feature.stride as u32,
             x_inner,
             spans: spans as u32,
-            // A processor likes neighbours one after the other, a GPU side by side.
-            span_first: if software { span_rows as u32 } else { 1 },
+            // A processor likes neighbours one after the other, a GPU side by side. (One span is both.)
+            span_first: if software || spans == 1 { span_rows as u32 } else { 1 },
             span_step: if software { 1 } else { spans as u32 },
             ..Params::default()
         };

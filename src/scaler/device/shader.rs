@@ -72,15 +72,12 @@ impl Header {
         use Kernel::{Count, Fit, Map, Unit};
         let mut all = Vec::new();
         let flags = [true, false];
-        let kernels = flags.map(|flag| {
-            [
-                Fit,
-                Count { first: flag },
-                Map { in_place: flag },
-                Unit { in_place: flag },
-            ]
-        });
-        for kernel in kernels.concat() {
+        let mut kernels = vec![Fit];
+        for flag in flags {
+            kernels.extend([Map { in_place: flag }, Unit { in_place: flag }]);
+            kernels.extend([0, 1, 2].map(|pass| Count { pass, aggregate: flag }));
+        }
+        for kernel in kernels {
             for features_innermost in flags {
                 for one_row_digit in flags {
                     all.push(Self {

@@ -243,7 +243,7 @@ impl TransformPlan {
             y_feature: to.feature.stride as u32,
             y_inner: to.inner.stride as u32,
             spans: invocations as u32,
-            span_first: if software { each as u32 } else { 1 },
+            span_first: if software || invocations == 1 { each as u32 } else { 1 },
             span_step: step as u32,
             step_outer: (step / inner / count) as u32,
             step_feature: (step / inner % count) as u32,
