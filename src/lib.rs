@@ -65,6 +65,11 @@
 //! [`Plan::forward`] is bind and record in one. Every [`Error`] comes before anything is recorded, and names the
 //! argument and what was expected. An empty tensor is valid: nothing is dispatched.
 //!
+//! # Backward
+//!
+//! [`Operation::plan_backward`] plans dx, dweight and dbias ([`Gradients`]) of every operation; its calls bind [`Backward`].
+//! [`BackwardPlan`] has the formulas.
+//!
 //! # Stages
 //!
 //! The halves of a normalization are plans of their own. `plan_statistics` takes x to one [`Moments`] per segment,
