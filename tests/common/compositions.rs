@@ -272,6 +272,10 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
                     let plan =
                         |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
                     headers.extend(without(&[], plan(operation, traits)));
+                    // In one buffer or in place, kernels are those of either kind of device: its choice will do.
+                    if number >= 2 {
+                        continue;
+                    }
                     headers.extend(without(&[ErrorKind::Limit], plan(operation, &narrow)));
                     for variant in Variant::ALL {
                         let forced = Operation {
