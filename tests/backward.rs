@@ -168,7 +168,8 @@ fn gradients_are_added_to_what_is_there() {
 
 #[test]
 fn samples_do_not_depend_on_their_number() {
-    for (shape, groups) in [([1usize, 8, 64], 2), ([1, 8, 8192], 2)] {
+    // The last one has so many samples that one invocation could not add what they make of a weight.
+    for (shape, groups, most) in [([1usize, 8, 64], 2, 40), ([1, 8, 8192], 2, 40), ([1, 4, 32], 4, 1000)] {
         let dx = |samples: usize| {
             let shape = [samples, shape[1], shape[2]];
             let norm = GroupNorm::new(&shape, groups).batch_invariant(true);
@@ -180,8 +181,23 @@ fn samples_do_not_depend_on_their_number() {
             floats(&tensors.dx, shape[1] * shape[2])
         };
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-        assert_eq!(bits(dx(1)), bits(dx(40)), "{shape:?}");
+        assert_eq!(bits(dx(1)), bits(dx(most)), "{shape:?}");
     }
+}
+
+/// More channels than one invocation may add up.
+#[test]
+fn a_group_of_very_many_channels() {
+    let operation = GroupNorm::new(&[1, 40_000, 16], 1).operation().unwrap();
+    let tensors = Tensors::new(&operation);
+    let plan = operation.plan_backward(context(), Gradients::all()).unwrap();
+    let workspace = context().create_workspace(plan.workspace_size());
+    submit(&plan.bind(&tensors.args().workspace(&workspace)).unwrap());
+    // The gradient of a segment is perpendicular to 1, since its mean does not count.
+    let dx = floats(&tensors.dx, 40_000 * 16);
+    let sum: f64 = dx.iter().copied().map(f64::from).sum();
+    let size: f64 = dx.iter().map(|&dx| f64::from(dx).abs()).sum();
+    assert!(size > 1e5 && sum.abs() < 1e-6 * size, "{sum} of {size}");
 }
 
 #[test]

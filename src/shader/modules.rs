@@ -44,6 +44,8 @@ modules!(
     emit_sums_columns,
     emit_sums_row,
     entry,
+    entry_parts,
+    entry_spans,
     entry_subgroup,
     finish,
     first_loaded,

@@ -38,20 +38,23 @@ impl Verdict {
 /// Outputs must agree with the reference, or all of them with that of [`Case::flushed`]; they must not depend on
 /// what output buffers and workspace held before; and a case with elements must have dispatched something.
 pub fn judge(case: &Case, outcome: &Outcome) -> Verdict {
-    let mut tensors = judge_tensors(case, outcome);
-    if !tensors.iter().all(|tensor| tensor.comparison.passed)
-        && let Some(flushed) = case.flushed()
-    {
-        let alternative = judge_tensors(&flushed, outcome);
-        if alternative.iter().all(|tensor| tensor.comparison.passed) {
-            tensors = alternative;
-        }
-    }
+    let tensors = judge_either(case, |case| judge_tensors(case, outcome));
     let mut failures = failures(&tensors, outcome.bits_stable, outcome.stray_writes);
     if outcome.dispatches == 0 && !case.x.is_empty() {
         failures.push("nothing was dispatched".into());
     }
     Verdict { tensors, failures }
+}
+
+/// The verdicts of `judge_tensors` on the case, or on the flushed one if all of those pass.
+pub(super) fn judge_either(case: &Case, judge_tensors: impl Fn(&Case) -> Vec<TensorVerdict>) -> Vec<TensorVerdict> {
+    let passes = |tensors: &[TensorVerdict]| tensors.iter().all(|tensor| tensor.comparison.passed);
+    let tensors = judge_tensors(case);
+    let alternative = (!passes(&tensors)).then(|| case.flushed().as_ref().map(&judge_tensors));
+    alternative
+        .flatten()
+        .filter(|tensors| passes(tensors))
+        .unwrap_or(tensors)
 }
 
 /// Why a run failed, forward or backward, by its tensors and by what it wrote.

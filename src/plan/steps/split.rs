@@ -114,7 +114,11 @@ impl Planner<'_> {
         layout: &Layout,
         spread: Spread,
     ) -> (Header, Params, u64) {
-        let mut header = self.header_of(part, kernel, spread.workgroup);
+        self.spread_header(self.header_of(part, kernel, spread.workgroup), layout, spread)
+    }
+
+    /// The header, the parameters and the workgroups of a kernel that is spread over a layout.
+    pub(super) fn spread_header(&self, mut header: Header, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
         layout.header(&mut header);
         header.lanes = spread.lanes;
         header.rows = spread.rows;

@@ -3,7 +3,7 @@ use crate::Variant;
 use crate::verify::case::Case;
 use crate::verify::compare::compare;
 use crate::verify::expected::widen;
-use crate::verify::judge::{TensorVerdict, Verdict, failures};
+use crate::verify::judge::{TensorVerdict, Verdict, failures, judge_either};
 
 /// What a device made of the backward pass of a [`Case`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,15 +29,7 @@ pub struct GradientOutcome {
 ///
 /// One that the outcome has and the case has not, for want of a weight or a bias, is not looked at.
 pub fn judge_gradients(case: &Case, outcome: &GradientOutcome) -> Verdict {
-    let mut tensors = judge_tensors(case, outcome);
-    if !tensors.iter().all(|tensor| tensor.comparison.passed)
-        && let Some(flushed) = case.flushed()
-    {
-        let alternative = judge_tensors(&flushed, outcome);
-        if alternative.iter().all(|tensor| tensor.comparison.passed) {
-            tensors = alternative;
-        }
-    }
+    let tensors = judge_either(case, |case| judge_tensors(case, outcome));
     let mut failures = failures(&tensors, outcome.bits_stable, outcome.stray_writes);
     // The gradients of no elements are zeros, which have to be written too.
     if outcome.dispatches == 0 && !case.x.is_empty() {

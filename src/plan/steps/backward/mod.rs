@@ -4,25 +4,23 @@
 //! there are many in each: dweight and dbias, and what dx needs of its segment, are sums of those. Else they are taken twice:
 //! over segments, of dy weight, and over what each weight multiplies.
 
+mod sums;
+
+use sums::{Partials, SUMS_BYTES};
+
 use super::places::{Place, Records, Region};
 use super::push::parted;
 use super::split::Spread;
 use super::{Geometries, Planner};
 use crate::error::{Result, bail};
-use crate::geometry::{Axis, Geometry, dense_strides, multiply};
-use crate::plan::choose::{MAX_PARTS, SMALL_WORKGROUP, prefers_columns};
+use crate::geometry::{Axis, Geometry};
+use crate::plan::choose::{MAX_PARTS, prefers_columns};
 use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, blocks};
 use crate::plan::{Operand, RECORD_BYTES, Role};
 use crate::shader::{DxPlace, Header, Kernel, Params, Slot};
 use crate::spec::{Gradients, Source, Statistic};
 use crate::tuning::{MAX_TRIPS, Variant};
-
-/// Bytes of the sums of a span.
-const SUMS_BYTES: u64 = 16;
-
-/// The most spans that dweight and dbias are summed in, whatever the number of rows.
-const MAX_SPANS: u32 = 256;
 
 /// The fewest elements of a cell that are worth sums of their own: those are 16 bytes.
 const CELL_ELEMENTS: u64 = 16;
@@ -45,13 +43,6 @@ struct Progress {
     coefficients: Option<Region>,
     /// The weights before the pieces whose dweight and dbias have been made.
     weights: Vec<u32>,
-}
-
-/// Where partial sums lie: `[span][segment or cell or weight][column]`.
-struct Partials {
-    operand: Operand,
-    /// The axes that number them, by their strides (`x`) in partial sums; and the spans.
-    axes: Vec<Axis>,
 }
 
 impl Planner<'_> {
@@ -262,37 +253,32 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// True if sums are taken over cells: where those are segments anyway, or hold enough elements.
+    /// True if sums are taken over cells: where those are segments anyway, or hold enough elements. Not so where nothing may
+    /// depend on the number of segments, as the number of cells does.
     fn takes_cells(&self, block: &[Part<'_>]) -> bool {
         let axes = &block[0].piece.axes;
-        let constant = axes
-            .iter()
-            .all(|axis| !axis.reduced || axis.weight == 0 || axis.extent == 1);
-        let elements: u64 = axes
-            .iter()
-            .filter(|axis| of_cell(axis).reduced)
-            .map(|axis| u64::from(axis.extent))
-            .product();
-        let cells: u64 = axes
-            .iter()
-            .filter(|axis| !of_cell(axis).reduced)
-            .map(|axis| u64::from(axis.extent))
-            .product();
-        // A weight, or a segment, is finished by one invocation.
-        let per_weight = axes
-            .iter()
-            .filter(|axis| !axis.reduced && axis.weight == 0)
-            .map(|axis| u64::from(axis.extent));
-        let fits = cells * SUMS_BYTES <= self.traits.binding_size && per_weight.product::<u64>() <= MAX_TRIPS / 64;
-        let worth = constant || (block.len() == 1 && elements >= CELL_ELEMENTS);
-        fits && worth
+        let extent = |counts: &dyn Fn(&Axis) -> bool| -> u64 {
+            let counted = axes.iter().filter(|axis| counts(axis));
+            counted.map(|axis| u64::from(axis.extent)).product()
+        };
+        let elements = extent(&|axis| of_cell(axis).reduced);
+        let cells = extent(&|axis| !of_cell(axis).reduced);
+        let per_weight = extent(&|axis| !axis.reduced && axis.weight == 0);
+        let per_segment = extent(&|axis| axis.reduced && axis.weight > 0);
+        // One invocation adds those of a weight, or of a segment, and each may come in spans.
+        let few = per_weight.max(per_segment) <= MAX_TRIPS / 64;
+        let fits = cells * SUMS_BYTES <= self.traits.binding_size;
+        let worth = per_segment == 1 || (block.len() == 1 && elements >= CELL_ELEMENTS);
+        !self.operation.batch_invariant && few && fits && worth
     }
 
     /// The variant that makes dx.
     fn gradient_variant(&self, block: &[Part<'_>], summed: bool) -> Result<Variant> {
         let (operation, part) = (self.operation, &block[0]);
         let possible = self.gradient_candidates(part, block.len());
-        if let Some(variant) = operation.variant {
+        // A forced variant may not run the last, smaller block.
+        let first = self.recipe.variant.is_none();
+        if let Some(variant) = operation.variant.filter(|variant| first || possible.contains(variant)) {
             if !possible.contains(&variant) {
                 let names: Vec<_> = possible.into_iter().map(Variant::name).collect();
                 bail!(
@@ -371,236 +357,6 @@ impl Planner<'_> {
         }
     }
 
-    /// Partial sums over the reduced ones of `axes`, which are those of the pieces but for what they number.
-    fn sums(
-        &mut self,
-        block: &[Part<'_>],
-        axes: &[Axis],
-        by_weight: bool,
-        records: Place,
-        region: &mut Option<Region>,
-    ) -> Result<Partials> {
-        // Numbered within the block: [kept axes], row-major.
-        let extents: Vec<_> = axes
-            .iter()
-            .map(|axis| if axis.reduced { 1 } else { axis.extent })
-            .collect();
-        let numbers = dense_strides(&extents, "shape")?;
-        let geometries: Vec<_> = (block.iter())
-            .map(|part| self.numbered(&part.piece.axes, axes, &numbers, by_weight))
-            .collect::<Result<_>>()?;
-        let columns = self.common_run(&geometries).filter(|_| by_weight);
-        let mut walks = Vec::with_capacity(block.len());
-        let mut spans = 0;
-        for (part, geometry) in block.iter().zip(geometries) {
-            let geometry = match columns.and(run_as_columns(&geometry)) {
-                Some(mut parts) => {
-                    if let Some((column, kept)) = parts.kept.split_last_mut() {
-                        column.record = 1;
-                        kept.iter_mut().for_each(|digit| digit.record *= geometry.run());
-                    }
-                    parts
-                }
-                None => geometry,
-            };
-            let weights = match by_weight {
-                true => Weights::Records,
-                false => Weights::read_if(self.whole.has_affine),
-            };
-            let (offset, operands) = self.records(
-                &[Records {
-                    place: records,
-                    slot: Slot::Records,
-                }],
-                &part.piece.records(),
-            )?;
-            let mut offsets = part.offsets;
-            if by_weight {
-                offsets.weight = offset;
-            }
-            let traversal = if has_columns(&geometry) {
-                Traversal::Columns
-            } else {
-                Traversal::SharedRows
-            };
-            let Some(layout) = Layout::new(&geometry, traversal, self.widest_gradient_unit(), weights, offsets) else {
-                bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
-            };
-            let across = traversal == Traversal::Columns;
-            let lanes = if across { 1 } else { self.row_lanes(&layout) };
-            let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>()
-                * u64::from(columns.unwrap_or(1))
-                * SUMS_BYTES;
-            let most = (self.traits.binding_size / bytes.max(1) / block.len() as u64).clamp(1, u64::from(MAX_SPANS));
-            let spread = self.spread(&layout, across, lanes, most as u32);
-            walks.push((part, layout, spread, spans, offset, operands));
-            spans += spread.spans;
-        }
-        let columns = columns.unwrap_or(1);
-        // Segments are numbered as records are.
-        let count = match by_weight {
-            true => extents.iter().product(),
-            false => block[0].piece.records().end as u32 - block[0].piece.record,
-        };
-        let stride = multiply(count, columns, "shape")?;
-        let size = u64::from(multiply(spans, stride, "shape")?) * SUMS_BYTES;
-        let region = match *region {
-            Some(before) if before.size >= size => Region { size, ..before },
-            _ => *region.insert(self.region(size)),
-        };
-        let operand = self.view(Place::Region(region))?;
-        for (part, layout, spread, first_span, offset, mut operands) in walks {
-            let (mut header, mut params, workgroups) = self.gradient_step(Kernel::GradientSums, &layout, spread);
-            header.by_weight = by_weight;
-            header.weight &= !by_weight;
-            params.record_offset = if by_weight { 0 } else { offset };
-            params.parts_stride = stride;
-            params.first_span = first_span;
-            operands.push((Slot::Sums, operand));
-            self.push_gradient(part, header, params, workgroups, operands)?;
-        }
-        let mut numbered: Vec<_> = (block[0].piece.axes.iter().zip(axes).zip(&numbers))
-            .filter(|((_, axis), _)| !axis.reduced)
-            .map(|((own, axis), &number)| Axis {
-                x: columns * if by_weight { number } else { axis.record },
-                ..*own
-            })
-            .collect();
-        let summand = |extent, x| Axis {
-            extent,
-            reduced: true,
-            x,
-            y: x,
-            weight: 0,
-            record: 0,
-        };
-        numbered.push(summand(spans, stride));
-        numbered.push(summand(columns, 1));
-        Ok(Partials {
-            operand,
-            axes: numbered,
-        })
-    }
-
-    /// The geometry of a piece's share of `axes`, numbered as sums are.
-    fn numbered(&self, piece: &[Axis], axes: &[Axis], numbers: &[u32], by_weight: bool) -> Result<Geometry> {
-        let number = |axis: &Axis, number: u32| match (axis.reduced, by_weight) {
-            (true, _) => 0,
-            (false, true) => number,
-            (false, false) => axis.record,
-        };
-        let axes: Vec<_> = (piece.iter().zip(axes).zip(numbers))
-            .map(|((own, axis), &n)| Axis {
-                extent: own.extent,
-                record: number(axis, n),
-                ..*axis
-            })
-            .collect();
-        match by_weight || self.whole.has_affine {
-            true => Geometry::new(&axes),
-            false => Geometry::for_statistics(&axes),
-        }
-    }
-
-    /// The run whose elements are summed apart, as columns, if all of the geometries have the same one and it is short.
-    fn common_run(&self, geometries: &[Geometry]) -> Option<u32> {
-        let run = |geometry: &Geometry| {
-            let short = !has_columns(geometry) && prefers_columns(geometry, self.tuning);
-            short.then(|| geometry.run())
-        };
-        let first = run(&geometries[0])?;
-        geometries
-            .iter()
-            .all(|geometry| run(geometry) == Some(first))
-            .then_some(first)
-    }
-
-    /// A step over partial sums, one invocation for each of what `axes` number (as records).
-    fn gather_step(&self, kernel: Kernel, axes: &[Axis], offsets: Offsets) -> Result<(Header, Params, u64)> {
-        let axes: Vec<_> = axes.iter().map(|&axis| Axis { y: axis.x, ..axis }).collect();
-        let geometry = Geometry::new(&axes)?;
-        let mut header = self.header(kernel, SMALL_WORKGROUP);
-        let mut params = self.params();
-        // Weights are read element by element.
-        let Some(layout) = Layout::new(&geometry, Traversal::SharedRows, 1, Weights::Records, offsets) else {
-            bail!(Variant, "variant", "there is nothing to sum");
-        };
-        if u64::from(layout.units) > MAX_TRIPS / 3 {
-            bail!(
-                Limit,
-                "shape",
-                "{} sums are more than {}, which one invocation may add",
-                layout.units,
-                MAX_TRIPS / 3
-            );
-        }
-        layout.header(&mut header);
-        header.runs = !layout.is_one_run();
-        layout.params(&mut params);
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(SMALL_WORKGROUP));
-        Ok((header, params, workgroups))
-    }
-
-    /// dweight and dbias from partial sums of pieces that begin at some weight.
-    fn parameters(&mut self, partials: &Partials, weight: u32, first: bool, wanted: Gradients) -> Result<()> {
-        let axes: Vec<_> = (partials.axes.iter())
-            .map(|axis| Axis {
-                reduced: axis.weight == 0,
-                record: axis.weight,
-                weight: 0,
-                ..*axis
-            })
-            .collect();
-        let (mut header, mut params, workgroups) =
-            self.gather_step(Kernel::GradientParameters, &axes, Offsets::default())?;
-        header.weight = false;
-        (header.dweight, header.dbias) = (wanted.dweight, wanted.dbias);
-        params.dweight_offset = self.parameter_offset(Role::Dweight) + weight;
-        params.dbias_offset = self.parameter_offset(Role::Dbias) + weight;
-        params.accumulate = u32::from(wanted.accumulate || !first);
-        self.push(header, params, workgroups, &[(Slot::SumsRead, partials.operand)])
-    }
-
-    /// The coefficients of the segments of a block from their partial sums, or from those of cells (`weigh`), which do not
-    /// have the weight in them yet.
-    fn coefficients(
-        &mut self,
-        partials: &Partials,
-        piece: &Piece,
-        weigh: bool,
-        records: Place,
-        coefficients: Place,
-    ) -> Result<()> {
-        let weigh = weigh && self.operation.weight;
-        let axes: Vec<_> = (partials.axes.iter())
-            .map(|axis| Axis {
-                weight: if weigh { axis.weight } else { 0 },
-                record: if axis.reduced { 0 } else { axis.record },
-                ..*axis
-            })
-            .collect();
-        let offsets = Offsets {
-            weight: self.parameter_offset(Role::Weight) + piece.weight,
-            ..Offsets::default()
-        };
-        let (mut header, mut params, workgroups) = self.gather_step(Kernel::GradientFinish, &axes, offsets)?;
-        header.weight = weigh;
-        let items = [
-            Records {
-                place: records,
-                slot: Slot::Records,
-            },
-            Records {
-                place: coefficients,
-                slot: Slot::Coefficients,
-            },
-        ];
-        let (offset, mut operands) = self.records(&items, &piece.records())?;
-        params.record_offset = offset;
-        operands.push((Slot::SumsRead, partials.operand));
-        self.push(header, params, workgroups, &operands)
-    }
-
     /// dx of a piece that holds whole segments, one invocation for each (or for four).
     fn gradient_lane(&mut self, part: &Part<'_>, variant: Variant, records: Place) -> Result<()> {
         let traversal = if variant == Variant::Column {
@@ -647,22 +403,11 @@ impl Planner<'_> {
     }
 
     pub(super) fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
-        let mut header = self.header(kernel, spread.workgroup);
-        layout.header(&mut header);
-        header.lanes = spread.lanes;
-        header.rows = spread.rows;
-        let mut params = self.params();
-        layout.params(&mut params);
-        params.spans = spread.spans;
-        params.span_units = spread.span_units;
+        let header = self.header(kernel, spread.workgroup);
+        let (header, mut params, workgroups) = self.spread_header(header, layout, spread);
         if let Statistic::Norm { p } = self.operation.statistic {
             params.power = parted(f64::from(p) - 1.0);
         }
-        let spans = u64::from(layout.groups.div_ceil(spread.rows)) * u64::from(spread.spans);
-        let workgroups = match spread.lanes {
-            1 => spans.div_ceil(u64::from(spread.workgroup)),
-            _ => spans,
-        };
         (header, params, workgroups)
     }
 

@@ -1,0 +1,265 @@
+//! Partial sums, and what is made of them: dweight and dbias, and the coefficients of dx.
+
+use super::Part;
+use crate::error::{Result, bail};
+use crate::geometry::{Axis, Geometry, dense_strides, multiply};
+use crate::plan::choose::{SMALL_WORKGROUP, prefers_columns};
+use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
+use crate::plan::pieces::Piece;
+use crate::plan::steps::Planner;
+use crate::plan::steps::places::{Place, Records, Region};
+use crate::plan::{Operand, Role};
+use crate::shader::{Header, Kernel, Params, Slot};
+use crate::spec::Gradients;
+use crate::tuning::MAX_TRIPS;
+
+/// Bytes of the sums of a span.
+pub(super) const SUMS_BYTES: u64 = 16;
+
+/// The most spans that dweight and dbias are summed in, whatever the number of rows.
+const MAX_SPANS: u32 = 256;
+
+/// Where partial sums lie: `[span][segment or cell or weight][column]`.
+pub(super) struct Partials {
+    pub operand: Operand,
+    /// The axes that number them, by their strides (`x`) in partial sums; and the spans.
+    pub axes: Vec<Axis>,
+}
+
+impl Planner<'_> {
+    /// Partial sums over the reduced ones of `axes`, which are those of the pieces but for what they number.
+    pub(super) fn sums(
+        &mut self,
+        block: &[Part<'_>],
+        axes: &[Axis],
+        by_weight: bool,
+        records: Place,
+        region: &mut Option<Region>,
+    ) -> Result<Partials> {
+        // Numbered within the block: [kept axes], row-major.
+        let extents: Vec<_> = axes
+            .iter()
+            .map(|axis| if axis.reduced { 1 } else { axis.extent })
+            .collect();
+        let numbers = dense_strides(&extents, "shape")?;
+        let geometries: Vec<_> = (block.iter())
+            .map(|part| self.numbered(&part.piece.axes, axes, &numbers, by_weight))
+            .collect::<Result<_>>()?;
+        let columns = self.common_run(&geometries).filter(|_| by_weight);
+        let mut walks = Vec::with_capacity(block.len());
+        let mut spans = 0;
+        for (part, geometry) in block.iter().zip(geometries) {
+            let geometry = match columns.and(run_as_columns(&geometry)) {
+                Some(mut parts) => {
+                    if let Some((column, kept)) = parts.kept.split_last_mut() {
+                        column.record = 1;
+                        kept.iter_mut().for_each(|digit| digit.record *= geometry.run());
+                    }
+                    parts
+                }
+                None => geometry,
+            };
+            let weights = match by_weight {
+                true => Weights::Records,
+                false => Weights::read_if(self.whole.has_affine),
+            };
+            let (offset, operands) = self.records(
+                &[Records {
+                    place: records,
+                    slot: Slot::Records,
+                }],
+                &part.piece.records(),
+            )?;
+            let mut offsets = part.offsets;
+            if by_weight {
+                offsets.weight = offset;
+            }
+            let traversal = if has_columns(&geometry) {
+                Traversal::Columns
+            } else {
+                Traversal::SharedRows
+            };
+            let Some(layout) = Layout::new(&geometry, traversal, self.widest_gradient_unit(), weights, offsets) else {
+                bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
+            };
+            let across = traversal == Traversal::Columns;
+            let lanes = if across { 1 } else { self.row_lanes(&layout) };
+            let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>()
+                * u64::from(columns.unwrap_or(1))
+                * SUMS_BYTES;
+            let most = (self.traits.binding_size / bytes.max(1) / block.len() as u64).clamp(1, u64::from(MAX_SPANS));
+            let spread = self.spread(&layout, across, lanes, most as u32);
+            walks.push((part, layout, spread, spans, offset, operands));
+            spans += spread.spans;
+        }
+        let columns = columns.unwrap_or(1);
+        // Segments are numbered as records are.
+        let count = match by_weight {
+            true => extents.iter().product(),
+            false => block[0].piece.records().end as u32 - block[0].piece.record,
+        };
+        let stride = multiply(count, columns, "shape")?;
+        let size = u64::from(multiply(spans, stride, "shape")?) * SUMS_BYTES;
+        let region = match *region {
+            Some(before) if before.size >= size => Region { size, ..before },
+            _ => *region.insert(self.region(size)),
+        };
+        let operand = self.view(Place::Region(region))?;
+        for (part, layout, spread, first_span, offset, mut operands) in walks {
+            let (mut header, mut params, workgroups) = self.gradient_step(Kernel::GradientSums, &layout, spread);
+            header.by_weight = by_weight;
+            header.weight &= !by_weight;
+            params.record_offset = if by_weight { 0 } else { offset };
+            params.parts_stride = stride;
+            params.first_span = first_span;
+            operands.push((Slot::Sums, operand));
+            self.push_gradient(part, header, params, workgroups, operands)?;
+        }
+        let mut numbered: Vec<_> = (block[0].piece.axes.iter().zip(axes).zip(&numbers))
+            .filter(|((_, axis), _)| !axis.reduced)
+            .map(|((own, axis), &number)| Axis {
+                x: columns * if by_weight { number } else { axis.record },
+                ..*own
+            })
+            .collect();
+        let summand = |extent, x| Axis {
+            extent,
+            reduced: true,
+            x,
+            y: x,
+            weight: 0,
+            record: 0,
+        };
+        numbered.push(summand(spans, stride));
+        numbered.push(summand(columns, 1));
+        Ok(Partials {
+            operand,
+            axes: numbered,
+        })
+    }
+
+    /// The geometry of a piece's share of `axes`, numbered as sums are.
+    fn numbered(&self, piece: &[Axis], axes: &[Axis], numbers: &[u32], by_weight: bool) -> Result<Geometry> {
+        let number = |axis: &Axis, number: u32| match (axis.reduced, by_weight) {
+            (true, _) => 0,
+            (false, true) => number,
+            (false, false) => axis.record,
+        };
+        let axes: Vec<_> = (piece.iter().zip(axes).zip(numbers))
+            .map(|((own, axis), &n)| Axis {
+                extent: own.extent,
+                record: number(axis, n),
+                ..*axis
+            })
+            .collect();
+        match by_weight || self.whole.has_affine {
+            true => Geometry::new(&axes),
+            false => Geometry::for_statistics(&axes),
+        }
+    }
+
+    /// The run whose elements are summed apart, as columns, if all of the geometries have the same one and it is short.
+    fn common_run(&self, geometries: &[Geometry]) -> Option<u32> {
+        let run = |geometry: &Geometry| {
+            let short = !has_columns(geometry) && prefers_columns(geometry, self.tuning);
+            short.then(|| geometry.run())
+        };
+        let first = run(&geometries[0])?;
+        geometries
+            .iter()
+            .all(|geometry| run(geometry) == Some(first))
+            .then_some(first)
+    }
+
+    /// A step over partial sums, one invocation for each of what `axes` number (as records).
+    fn gather_step(&self, kernel: Kernel, axes: &[Axis], offsets: Offsets) -> Result<(Header, Params, u64)> {
+        let axes: Vec<_> = axes.iter().map(|&axis| Axis { y: axis.x, ..axis }).collect();
+        let geometry = Geometry::new(&axes)?;
+        let mut header = self.header(kernel, SMALL_WORKGROUP);
+        let mut params = self.params();
+        // Weights are read element by element.
+        let Some(layout) = Layout::new(&geometry, Traversal::SharedRows, 1, Weights::Records, offsets) else {
+            bail!(Variant, "variant", "there is nothing to sum");
+        };
+        if u64::from(layout.units) > MAX_TRIPS / 3 {
+            bail!(
+                Limit,
+                "shape",
+                "{} sums are more than {}, which one invocation may add",
+                layout.units,
+                MAX_TRIPS / 3
+            );
+        }
+        layout.header(&mut header);
+        header.runs = !layout.is_one_run();
+        layout.params(&mut params);
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(SMALL_WORKGROUP));
+        Ok((header, params, workgroups))
+    }
+
+    /// dweight and dbias from partial sums of pieces that begin at some weight.
+    pub(super) fn parameters(
+        &mut self,
+        partials: &Partials,
+        weight: u32,
+        first: bool,
+        wanted: Gradients,
+    ) -> Result<()> {
+        let axes: Vec<_> = (partials.axes.iter())
+            .map(|axis| Axis {
+                reduced: axis.weight == 0,
+                record: axis.weight,
+                weight: 0,
+                ..*axis
+            })
+            .collect();
+        let (mut header, mut params, workgroups) =
+            self.gather_step(Kernel::GradientParameters, &axes, Offsets::default())?;
+        header.weight = false;
+        (header.dweight, header.dbias) = (wanted.dweight, wanted.dbias);
+        params.dweight_offset = self.parameter_offset(Role::Dweight) + weight;
+        params.dbias_offset = self.parameter_offset(Role::Dbias) + weight;
+        params.accumulate = u32::from(wanted.accumulate || !first);
+        self.push(header, params, workgroups, &[(Slot::SumsRead, partials.operand)])
+    }
+
+    /// The coefficients of the segments of a block from their partial sums, or from those of cells (`weigh`), which do not
+    /// have the weight in them yet.
+    pub(super) fn coefficients(
+        &mut self,
+        partials: &Partials,
+        piece: &Piece,
+        weigh: bool,
+        records: Place,
+        coefficients: Place,
+    ) -> Result<()> {
+        let weigh = weigh && self.operation.weight;
+        let axes: Vec<_> = (partials.axes.iter())
+            .map(|axis| Axis {
+                weight: if weigh { axis.weight } else { 0 },
+                record: if axis.reduced { 0 } else { axis.record },
+                ..*axis
+            })
+            .collect();
+        let offsets = Offsets {
+            weight: self.parameter_offset(Role::Weight) + piece.weight,
+            ..Offsets::default()
+        };
+        let (mut header, mut params, workgroups) = self.gather_step(Kernel::GradientFinish, &axes, offsets)?;
+        header.weight = weigh;
+        let items = [
+            Records {
+                place: records,
+                slot: Slot::Records,
+            },
+            Records {
+                place: coefficients,
+                slot: Slot::Coefficients,
+            },
+        ];
+        let (offset, mut operands) = self.records(&items, &piece.records())?;
+        params.record_offset = offset;
+        operands.push((Slot::SumsRead, partials.operand));
+        self.push(header, params, workgroups, &operands)
+    }
+}

@@ -1,0 +1,229 @@
+//! Which files make up each kernel.
+
+use super::modules::Module;
+use super::{DxPlace, Header, Kernel, Parameters, Power, Reduction, Unit};
+use crate::spec::DType;
+
+impl Header {
+    /// The files that make up the shader, in any order.
+    pub(super) fn modules(&self) -> Vec<Module> {
+        use Module::*;
+        let mut modules = vec![params, prelude];
+        modules.extend(self.unit.modules());
+        let columns = self.unit == Unit::Columns;
+        let pick = |condition, yes, no| if condition { yes } else { no };
+        let statistics = [
+            moments,
+            pick(self.is_norm(), record_norm, record),
+            pick(self.moments, moments_write, moments_skip),
+            pick(self.records, records_write, records_skip),
+        ];
+        let settling = [
+            pick(columns, settle_columns, settle_row),
+            pick(columns, normalizer_columns, normalizer_row),
+        ];
+        let loose = self.unit == Unit::Loose;
+        let (weight_from, bias_from) = match self.parameters {
+            Parameters::Scalar => (weight_scalar, bias_scalar),
+            Parameters::Unit if loose => (weight_loose, bias_loose),
+            Parameters::Unit => (weight_unit, bias_unit),
+            Parameters::Shared if self.weight_pairs => (weight_loose_pairs, bias_loose_pairs),
+            Parameters::Shared if loose => (weight_loose_shared, bias_loose_shared),
+            Parameters::Shared => (weight_shared, bias_shared),
+        };
+        let application = [
+            match self.kernel.writes_y() {
+                true => pick(self.output_in_x, output_x, output_y),
+                false => output_none,
+            },
+            if self.weight { weight_from } else { weight_none },
+            if self.bias { bias_from } else { bias_none },
+        ];
+        // Units compute with normalizers and powers, so that those are everywhere.
+        modules.extend([normalizer, single]);
+        modules.push(match self.power {
+            Power::Square => power_square,
+            Power::Absolute => power_absolute,
+            Power::Any => power_any,
+            Power::Maximum => power_maximum,
+        });
+        if self.power == Power::Any || matches!(self.kernel, Kernel::Window | Kernel::GradientWindow) {
+            modules.push(raise);
+        }
+        if self.kernel.reads_x() {
+            modules.extend([traversal, task]);
+            match (self.dtype, self.unit) {
+                (DType::F32, Unit::Loose) => modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]),
+                (DType::F32, Unit::Columns) if self.kernel.reads_dy() => {
+                    modules.push(pick(self.pairs, storage_columns_pairs, storage_f32));
+                }
+                (DType::F32, _) if self.kernel.reads_dy() => {
+                    modules.push(pick(self.pairs, storage_f32_pairs, storage_f32));
+                }
+                (DType::F32, Unit::Columns) => {
+                    modules.extend([load, store, pick(self.pairs, storage_columns_pairs, storage_f32)]);
+                }
+                (DType::F32, _) => modules.extend([load, store, pick(self.pairs, storage_f32_pairs, storage_f32)]),
+            }
+            if self.pairs || self.weight_pairs {
+                modules.push(halves);
+            }
+            modules.push(match self.kernel {
+                kernel if kernel.reads_dy() => self.loads_of_dy(),
+                Kernel::ShortRows | Kernel::Resident => pick(self.tail_share > 0, resident_tail, resident_tail_none),
+                _ => pick(self.tail, tail, tail_none),
+            });
+        }
+        match self.kernel {
+            Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend(application);
+                if self.kernel != Kernel::ShortRows {
+                    modules.push(accumulate);
+                }
+                if self.kernel != Kernel::Column {
+                    let shared = self.parameters == Parameters::Shared;
+                    modules.extend(if shared {
+                        &[entry_subgroup, shared_load][..]
+                    } else {
+                        &[entry]
+                    });
+                }
+                match self.kernel {
+                    Kernel::Lane => modules.extend([normalize, lane]),
+                    Kernel::ShortRows => modules.extend([resident, short_rows]),
+                    _ => modules.extend([normalize, tree, column]),
+                }
+            }
+            Kernel::Resident => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend(application);
+                modules.extend([resident, resident_rows]);
+                modules.extend(match self.reduction {
+                    Reduction::Tree => &[reduce_tree, first_loaded][..],
+                    Reduction::Subgroup => &[reduce_subgroup, first_loaded],
+                    Reduction::WholeSubgroup => &[reduce_whole_subgroup],
+                    Reduction::Workgroup => &[reduce_workgroup, first_loaded],
+                });
+            }
+            Kernel::Partial => {
+                modules.extend(statistics);
+                modules.extend(settling);
+                modules.extend(application);
+                modules.extend([accumulate, tree, entry_parts, partial]);
+            }
+            Kernel::Finish => {
+                modules.extend(statistics);
+                modules.extend([traversal, tree, finish]);
+            }
+            Kernel::Apply => {
+                modules.extend(application);
+                modules.push(settling[1]);
+                modules.push(pick(columns, recorded_columns, recorded_row));
+                modules.push(normalize);
+                modules.extend(match self.parameters {
+                    Parameters::Shared => &[apply_shared, shared_load][..],
+                    _ => &[entry_spans, apply],
+                });
+            }
+            Kernel::Given => modules.extend([entry, given]),
+            Kernel::Running => modules.extend([entry, moments, running]),
+            Kernel::Window => {
+                modules.extend(application);
+                modules.extend([entry, moments, response, window]);
+            }
+            Kernel::Copy => modules.extend([entry, copy]),
+            Kernel::GradientLane => {
+                modules.extend(self.gradient_modules());
+                modules.extend([entry, gradient_accumulate, gradient_dx, put_dx, gradient_lane]);
+            }
+            Kernel::GradientSums => {
+                modules.extend(self.gradient_modules());
+                let emit = pick(columns, emit_sums_columns, emit_sums_row);
+                modules.extend([gradient_accumulate, tree, entry_parts, emit, gradient_sums]);
+            }
+            Kernel::GradientApply => {
+                modules.extend(self.gradient_modules());
+                modules.push(match (self.given, columns) {
+                    (true, _) => coefficients_none,
+                    (false, true) => coefficients_columns,
+                    (false, false) => coefficients_row,
+                });
+                modules.extend([entry_spans, gradient_dx, put_dx, gradient_apply]);
+            }
+            Kernel::GradientWindow => {
+                modules.push(self.weight_module());
+                modules.extend([load, entry, moments, put_dx, response, gradient_window]);
+            }
+            Kernel::GradientFinish => {
+                modules.extend(self.gradient_modules());
+                modules.extend([traversal, entry, gradient_gather, gradient_finish]);
+            }
+            Kernel::GradientParameters => {
+                modules.extend([traversal, entry, gradient_moments, gradient_gather, gradient_parameters]);
+                modules.push(self.weight_module());
+                modules.push(pick(self.dweight, dweight_write, dweight_skip));
+                modules.push(pick(self.dbias, dbias_write, dbias_skip));
+            }
+        }
+        modules
+    }
+
+    /// The module that reads dy.
+    fn loads_of_dy(&self) -> Module {
+        match self.dx_place {
+            DxPlace::OverDy if self.kernel.writes_dx() => Module::load_dy_in_dx,
+            _ => Module::load_dy,
+        }
+    }
+
+    /// The module that reads the weight in the backward pass.
+    fn weight_module(&self) -> Module {
+        match self.parameters {
+            _ if !self.weight => Module::weight_none,
+            Parameters::Scalar => Module::weight_scalar,
+            Parameters::Unit | Parameters::Shared => Module::weight_unit,
+        }
+    }
+
+    /// What the kernels of the backward pass share.
+    fn gradient_modules(&self) -> Vec<Module> {
+        use Module::*;
+        let columns = self.unit == Unit::Columns;
+        let mut modules = vec![gradient_moments];
+        if self.kernel.reads_x() {
+            let over_x = self.kernel.writes_dx() && self.dx_place == DxPlace::OverX;
+            modules.push(if over_x { load_in_dx } else { load });
+        }
+        modules.extend(if columns {
+            [
+                normalizer_columns,
+                if self.normalizer_step == 0 {
+                    recorded_shared
+                } else {
+                    recorded_columns
+                },
+            ]
+        } else {
+            [normalizer_row, recorded_row]
+        });
+        modules.push(self.weight_module());
+        modules.push(gradient_coefficients);
+        if self.kernel.reads_x() {
+            modules.push(if self.unit == Unit::Mat4 {
+                gradient_mat4
+            } else {
+                gradient_elementwise
+            });
+            modules.push(match self.power {
+                Power::Square => direction_x_hat,
+                Power::Absolute => direction_sign,
+                Power::Any => direction_power,
+                Power::Maximum => direction_largest,
+            });
+        }
+        modules
+    }
+}
