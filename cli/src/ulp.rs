@@ -25,8 +25,9 @@ pub fn largest(operation: &Operation, case: &Case, reference: &[f64], y: &[f32])
 
 /// Distance of neighbouring f32 at `magnitude`.
 fn ulp(magnitude: f64) -> f64 {
-    let exponent = magnitude.max(f64::from(f32::MIN_POSITIVE)).log2().floor();
-    (exponent - 23.0).exp2()
+    // The power of two of its exponent: a normal number, whatever the magnitude is.
+    let power = magnitude.max(f64::from(f32::MIN_POSITIVE)).to_bits() & !((1 << 52) - 1);
+    f64::from_bits(power) * f64::from(f32::EPSILON)
 }
 
 /// Runs through the elements in memory order and gives the index of each one's weight.
@@ -70,6 +71,7 @@ mod tests {
     fn ulp_of_f32() {
         assert_eq!(ulp(1.0), f64::from(f32::EPSILON));
         assert_eq!(ulp(3.0), 2.0 * f64::from(f32::EPSILON));
+        assert_eq!(ulp(0.0), f64::from(f32::from_bits(1)));
     }
 
     #[test]

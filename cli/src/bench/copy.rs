@@ -10,48 +10,69 @@ use super::timing::{Timed, Work, median};
 use crate::failure::{Failure, Result};
 use crate::resident::buffer;
 
-/// A way to copy.
-#[derive(Debug, Clone, Copy)]
-enum Method {
-    Shader(&'static Shader),
-    Buffer,
-}
-
 #[derive(Debug)]
 struct Shader {
     name: &'static str,
     source: &'static str,
-    /// Bytes that one workgroup copies.
-    group_bytes: u64,
-    /// The override `WORDS`, where the shader has it.
-    words: Option<u32>,
+    entry: &'static str,
+    /// Invocations of a workgroup.
+    threads: u32,
+    /// Bytes that one invocation copies.
+    each: u32,
+    constant: Option<(&'static str, u32)>,
 }
 
 const REFERENCE: Shader = Shader {
     name: "mat4x4",
     source: include_str!("../../shaders/copy_mat4.wgsl"),
-    group_bytes: 256 * 64,
-    words: None,
+    entry: "copy",
+    threads: 256,
+    each: 64,
+    constant: None,
 };
+
+const fn vec4(name: &'static str, threads: u32) -> Shader {
+    Shader {
+        name,
+        source: include_str!("../../shaders/copy_vec4.wgsl"),
+        entry: "copy",
+        threads,
+        each: 16,
+        constant: Some(("THREADS", threads)),
+    }
+}
+
+const fn tile(name: &'static str, entry: &'static str, vectors: u32) -> Shader {
+    Shader {
+        name,
+        source: include_str!("../../shaders/copy_tiles.wgsl"),
+        entry,
+        threads: 256,
+        each: 16 * vectors,
+        constant: None,
+    }
+}
 
 const fn lane(name: &'static str, words: u32) -> Shader {
     Shader {
         name,
         source: include_str!("../../shaders/copy_lane.wgsl"),
-        group_bytes: 64 * 16 * words as u64,
-        words: Some(words),
+        entry: "copy",
+        threads: 64,
+        each: 16 * words,
+        constant: Some(("WORDS", words)),
     }
 }
 
 /// What the best copy is looked for among. `REFERENCE` comes first.
-static SWEEP: [Shader; 5] = [
+static SWEEP: [Shader; 10] = [
     REFERENCE,
-    Shader {
-        name: "vec4",
-        source: include_str!("../../shaders/copy_vec4.wgsl"),
-        group_bytes: 256 * 16,
-        words: None,
-    },
+    vec4("vec4", 256),
+    vec4("vec4_512", 512),
+    vec4("vec4_1024", 1024),
+    tile("vec4x2", "copy2", 2),
+    tile("vec4x4", "copy4", 4),
+    tile("vec4x8", "copy8", 8),
     lane("lane4", 4),
     lane("lane16", 16),
     lane("lane64", 64),
@@ -70,8 +91,9 @@ pub struct Sweep {
     pub bytes: u64,
 }
 
-/// A copy between two buffers of its own.
+/// A copy between two buffers.
 pub struct Copy {
+    context: Context,
     src: wgpu::Buffer,
     dst: wgpu::Buffer,
     /// Nothing for `copy_buffer_to_buffer`.
@@ -87,23 +109,6 @@ struct Dispatch {
 impl Copy {
     /// copy_reference moving `bytes` in all, half read and half written, rounded up to whole invocations.
     pub fn reference(context: &Context, bytes: u64) -> Result<Self> {
-        Self::new(context, Method::Shader(&SWEEP[0]), bytes)
-    }
-
-    /// The copy by the shader of a sweep with this name, moving as much.
-    pub fn named(context: &Context, name: &str, bytes: u64) -> Result<Self> {
-        let shader = SWEEP.iter().find(|shader| shader.name == name).unwrap_or(&SWEEP[0]);
-        Self::new(context, Method::Shader(shader), bytes)
-    }
-
-    /// A copy that leaves nothing in a cache of what was there before, if any copy on this device can.
-    pub fn evicting(context: &Context) -> Result<Self> {
-        const MOST: u64 = 512 << 20;
-        let binding = context.device().limits().max_storage_buffer_binding_size;
-        Self::reference(context, MOST.min(2 * (binding - binding % 64)))
-    }
-
-    fn new(context: &Context, method: Method, bytes: u64) -> Result<Self> {
         let size = (bytes / 2).max(1).next_multiple_of(64);
         let limits = context.device().limits();
         if size > limits.max_storage_buffer_binding_size {
@@ -114,11 +119,33 @@ impl Copy {
         }
         let src = buffer(context, "copy source", size, BufferUsages::COPY_SRC)?;
         let dst = buffer(context, "copy destination", size, BufferUsages::COPY_DST)?;
-        let dispatch = match method {
-            Method::Buffer => None,
-            Method::Shader(shader) => Some(Dispatch::new(context, shader, &src, &dst)),
-        };
-        Ok(Self { src, dst, dispatch })
+        Ok(Self::between(context, src, dst, Some(&REFERENCE)))
+    }
+
+    /// The copy by the shader of a sweep with this name, between the same buffers.
+    pub fn named(&self, name: &str) -> Self {
+        let shader = SWEEP.iter().find(|shader| shader.name == name).unwrap_or(&REFERENCE);
+        self.by(Some(shader))
+    }
+
+    /// A copy of a few bytes of what this one writes, which has to wait for it.
+    pub fn reader(&self) -> Result<Self> {
+        let dst = buffer(&self.context, "copy reader", 64, BufferUsages::COPY_DST)?;
+        Ok(Self::between(&self.context, self.dst.clone(), dst, Some(&REFERENCE)))
+    }
+
+    /// By another shader, or by none, between the same buffers.
+    fn by(&self, shader: Option<&Shader>) -> Self {
+        Self::between(&self.context, self.src.clone(), self.dst.clone(), shader)
+    }
+
+    fn between(context: &Context, src: wgpu::Buffer, dst: wgpu::Buffer, shader: Option<&Shader>) -> Self {
+        Self {
+            context: context.clone(),
+            dispatch: shader.map(|shader| Dispatch::new(context, shader, &src, &dst)),
+            src,
+            dst,
+        }
     }
 
     /// Bytes read and written.
@@ -138,14 +165,14 @@ impl Dispatch {
             label: Some(shader.name),
             source: wgpu::ShaderSource::Wgsl(shader.source.into()),
         });
-        let words = shader.words.map(|words| ("WORDS", f64::from(words)));
+        let constant = shader.constant.map(|(name, value)| (name, f64::from(value)));
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: None,
             module: &module,
-            entry_point: Some("copy"),
+            entry_point: Some(shader.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: words.as_slice(),
+                constants: constant.as_slice(),
                 ..Default::default()
             },
             cache: None,
@@ -165,7 +192,7 @@ impl Dispatch {
             ],
         });
         // Rows of workgroups, since one dimension of a dispatch is limited to 65,535.
-        let groups = src.size().div_ceil(shader.group_bytes);
+        let groups = dst.size().div_ceil(u64::from(shader.threads) * u64::from(shader.each));
         let width = groups.min(u64::from(device.limits().max_compute_workgroups_per_dimension));
         Self {
             pipeline,
@@ -197,26 +224,24 @@ impl Work for Copy {
 
 /// Times every way to copy `bytes` (read and written together), interleaved.
 pub fn sweep(context: &Context, bytes: u64, runs: usize) -> Result<Sweep> {
-    let shaders = SWEEP.iter().map(|shader| (shader.name, Method::Shader(shader)));
-    let methods: Vec<_> = shaders.chain([("buffer", Method::Buffer)]).collect();
-    let copies = methods
-        .iter()
-        .map(|(_, method)| Copy::new(context, *method, bytes))
-        .collect::<Result<Vec<_>>>()?;
-    let mut timed = copies
-        .iter()
-        .map(|copy| Timed::new(context, copy))
+    let reference = Copy::reference(context, bytes)?;
+    let limits = context.device().limits();
+    let most = (limits.max_compute_invocations_per_workgroup).min(limits.max_compute_workgroup_size_x);
+    let shaders = SWEEP.iter().filter(|shader| shader.threads <= most);
+    let mut copies: Vec<_> = shaders
+        .map(|shader| (shader.name, reference.by(Some(shader))))
+        .collect();
+    copies.push(("buffer", reference.by(None)));
+    let mut timed = (copies.iter())
+        .map(|(_, copy)| Timed::new(context, copy))
         .collect::<Result<Vec<_>>>()?;
     for _ in 0..runs {
         for timed in &mut timed {
             timed.sample()?;
         }
     }
-    let gbps = copies
-        .iter()
-        .zip(&timed)
-        .map(|(copy, timed)| copy.gbps(timed.samples()));
-    let mut shaders: BTreeMap<_, _> = methods.iter().map(|(name, _)| *name).zip(gbps).collect();
+    let gbps = (copies.iter().zip(&timed)).map(|((name, copy), timed)| (*name, copy.gbps(timed.samples())));
+    let mut shaders: BTreeMap<_, _> = gbps.collect();
     let buffer_gbps = shaders.remove("buffer").unwrap_or(f64::NAN);
     let (mut best, mut best_gbps) = (REFERENCE.name, shaders[REFERENCE.name]);
     for (&name, &gbps) in &shaders {
@@ -230,6 +255,6 @@ pub fn sweep(context: &Context, bytes: u64, runs: usize) -> Result<Sweep> {
         buffer_gbps,
         shaders,
         best,
-        bytes,
+        bytes: reference.bytes(),
     })
 }

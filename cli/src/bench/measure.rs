@@ -1,12 +1,14 @@
-//! One row: verified, then timed in turns with the copies and the CPU.
+//! One row: verified, then timed in turns with the copies, and then on the CPU.
 
 use std::time::Instant;
 
 use serde::Serialize;
 use wgnorm::Context;
+use wgnorm::spec::Operation;
 use wgnorm::verify::{self, Case};
 
 use super::copy::Copy;
+use super::eviction::Eviction;
 use super::timing::{Pass, Timed, Work, median, milliseconds, spread};
 use super::workload::{self, List, Workload};
 use crate::cpu;
@@ -18,6 +20,9 @@ use crate::ulp;
 /// Samples of the CPU and of round trips, at most.
 const CPU_RUNS: usize = 5;
 const ROUND_TRIPS: usize = 3;
+/// Bytes moved by a row from which on there is one round trip and there are fewer samples of the CPU.
+const LARGE: u64 = 64 << 20;
+const LARGE_RUNS: usize = 3;
 
 /// One row; times in milliseconds, bandwidths in 10^9 bytes a second.
 #[derive(Serialize, Debug)]
@@ -33,6 +38,8 @@ pub struct Row {
     pub kernel_ms: Option<f64>,
     /// The same of the reference copy.
     pub copy_kernel_ms: Option<f64>,
+    /// The same of the best copy.
+    pub best_copy_kernel_ms: Option<f64>,
     /// Submit to complete, per run of `recordings` in one submission.
     pub gpu_ms: f64,
     pub round_trip_ms: f64,
@@ -41,7 +48,9 @@ pub struct Row {
     pub gbps: f64,
     pub copy_gbps: f64,
     pub of_copy: f64,
-    /// The fastest shader of the sweep of copies, at the same byte volume, in turns with this row.
+    /// The fastest shader of the sweep of copies: its name, and its bandwidth at the same byte volume, in turns with this
+    /// row.
+    pub best_copy: &'static str,
     pub best_gbps: f64,
     pub of_best: f64,
     pub speedup_vs_cpu: f64,
@@ -89,13 +98,17 @@ impl Cache {
     }
 }
 
-/// Single runs, submit to complete, each after the caches were filled with something else.
+/// Single runs, each after the caches were filled with something else.
 #[derive(Serialize, Debug)]
 pub struct Cold {
+    /// Submit to complete, of runs submitted to an idle device.
     pub gpu_ms: f64,
-    /// By timestamps on the device.
+    /// By timestamps on the device, of runs submitted together with the copies before them.
     pub kernel_ms: Option<f64>,
+    /// The same of the reference copy.
     pub copy_kernel_ms: Option<f64>,
+    /// The same of the best copy.
+    pub best_kernel_ms: Option<f64>,
     pub gbps: f64,
     pub copy_gbps: f64,
     pub of_copy: f64,
@@ -142,21 +155,20 @@ pub struct How {
 /// What all rows of a run have in common.
 pub struct Measurement<'a> {
     context: &'a Context,
-    best_copy: &'a str,
+    best_copy: &'static str,
     how: How,
-    eviction: Option<Copy>,
+    /// Where there are cold samples, or clocks to raise.
+    eviction: Option<Eviction<'a>>,
 }
 
 impl<'a> Measurement<'a> {
-    pub fn new(context: &'a Context, best_copy: &'a str, how: How) -> Result<Self> {
+    pub fn new(context: &'a Context, best_copy: &'static str, how: How) -> Result<Self> {
+        let evicts = how.cold || !context.traits().software;
         Ok(Self {
             context,
             best_copy,
             how,
-            eviction: match how.cold {
-                true => Some(Copy::evicting(context)?),
-                false => None,
-            },
+            eviction: evicts.then(|| Eviction::new(context)).transpose()?,
         })
     }
 
@@ -171,56 +183,34 @@ impl<'a> Measurement<'a> {
         let errors = verified(context, &case, &resident)?;
 
         let bytes = workload::bytes(&operation, &case);
-        let copies = [
-            Copy::reference(context, bytes)?,
-            Copy::named(context, self.best_copy, bytes)?,
-        ];
-        let mut kernel = Timed::new(context, resident.bound())?;
-        let mut reference = Timed::new(context, &copies[0])?;
-        let mut best = Timed::new(context, &copies[1])?;
-        let mut output = cpu::Output::poisoned(&operation, &case, 0.0);
-        let (mut cpu, mut round_trips) = (Vec::new(), Vec::new());
-        for run in 0..runs {
-            kernel.sample()?;
-            reference.sample()?;
-            best.sample()?;
-            kernel.sample_kernel()?;
-            reference.sample_kernel()?;
-            if let Some(eviction) = &self.eviction {
-                kernel.sample_cold(eviction)?;
-                reference.sample_cold(eviction)?;
+        let reference = Copy::reference(context, bytes)?;
+        let best = reference.named(self.best_copy);
+        let works: [&dyn Work; 3] = [resident.bound(), &reference, &best];
+        let [mut kernel, mut reference, mut best] = timed(context, works)?;
+        // The device is not left idle for long from here to the end of its samples: its clocks would fall.
+        if let Some(eviction) = &self.eviction {
+            eviction.warm_up()?;
+        }
+        for _ in 0..runs {
+            for timed in [&mut kernel, &mut reference, &mut best] {
+                timed.sample()?;
             }
-            if run < CPU_RUNS {
-                cpu.push(second_time(|| Ok(cpu::run_into(&operation, &case, &mut output)?))?);
-            }
-            if run < ROUND_TRIPS {
-                round_trips.push(second_time(|| {
-                    resident.upload(&case);
-                    resident.submit();
-                    resident.read_y(&case).map(drop)
-                })?);
+            for timed in [&mut kernel, &mut reference, &mut best] {
+                timed.sample_kernel()?;
             }
         }
-
-        let gbps = |samples: &[f64]| bytes as f64 / median(samples) * 1e-6;
-        let [copy_gbps, best_gbps] = [&reference, &best].map(|timed| gbps_of(timed.samples(), copies[0].bytes()));
-        let cold = self.eviction.as_ref().map(|_| {
-            let copy_gbps = gbps_of(reference.cold_samples(), copies[0].bytes());
-            Cold {
-                gpu_ms: median(kernel.cold_samples()),
-                kernel_ms: kernel.cold_kernel_ms(),
-                copy_kernel_ms: reference.cold_kernel_ms(),
-                gbps: gbps(kernel.cold_samples()),
-                copy_gbps,
-                of_copy: gbps(kernel.cold_samples()) / copy_gbps,
-                spread: spread(kernel.cold_samples()),
-            }
-        });
         let batch = (self.how.batch)
             .map(|recordings| Batch::measure(context, resident.bound(), recordings, runs))
             .transpose()?;
+        let eviction = self.eviction.as_ref().filter(|_| self.how.cold);
+        let cold = eviction
+            .map(|eviction| Cold::measure(eviction, works, bytes, runs))
+            .transpose()?;
+        let cpu = cpu_samples(&operation, &case, bytes, runs)?;
+        let round_trips = round_trips(&resident, &case, bytes, runs)?;
+
+        let [gbps, copy_gbps, best_gbps] = [&kernel, &reference, &best].map(|timed| gbps(bytes, timed.samples()));
         let (gpu_ms, cpu_ms) = (median(kernel.samples()), median(&cpu));
-        let gbps = gbps(kernel.samples());
         Ok(Row {
             list: workload.list,
             op: operation.name,
@@ -231,6 +221,7 @@ impl<'a> Measurement<'a> {
             variant: resident.plan().variant().map_or("none", |variant| variant.name()),
             kernel_ms: kernel.kernel_ms(),
             copy_kernel_ms: reference.kernel_ms(),
+            best_copy_kernel_ms: best.kernel_ms(),
             gpu_ms,
             round_trip_ms: median(&round_trips),
             cpu_ms,
@@ -238,6 +229,7 @@ impl<'a> Measurement<'a> {
             gbps,
             copy_gbps,
             of_copy: gbps / copy_gbps,
+            best_copy: self.best_copy,
             best_gbps,
             of_best: gbps / best_gbps,
             speedup_vs_cpu: cpu_ms / gpu_ms,
@@ -254,8 +246,66 @@ impl<'a> Measurement<'a> {
     }
 }
 
-fn gbps_of(samples: &[f64], bytes: u64) -> f64 {
+impl Cold {
+    /// Of the kernel, the reference copy and the best copy, in this order.
+    fn measure(eviction: &Eviction<'_>, works: [&dyn Work; 3], bytes: u64, runs: usize) -> Result<Self> {
+        let mut kernels: [Vec<f64>; 3] = Default::default();
+        for _ in 0..runs {
+            let times = eviction.kernels_ms(&works)?.into_iter().flatten();
+            kernels.iter_mut().zip(times).for_each(|(kernel, ms)| kernel.push(ms));
+        }
+        let [mut gpu, mut copy] = [Vec::new(), Vec::new()];
+        for _ in 0..runs {
+            gpu.push(eviction.submission_ms(works[0])?);
+            copy.push(eviction.submission_ms(works[1])?);
+        }
+        let [kernel_ms, copy_kernel_ms, best_kernel_ms] =
+            kernels.map(|kernel| (!kernel.is_empty()).then(|| median(&kernel)));
+        let (own, copied) = (gbps(bytes, &gpu), gbps(bytes, &copy));
+        Ok(Self {
+            gpu_ms: median(&gpu),
+            kernel_ms,
+            copy_kernel_ms,
+            best_kernel_ms,
+            gbps: own,
+            copy_gbps: copied,
+            of_copy: own / copied,
+            spread: spread(&gpu),
+        })
+    }
+}
+
+fn timed<'a>(context: &'a Context, [a, b, c]: [&'a dyn Work; 3]) -> Result<[Timed<'a>; 3]> {
+    Ok([
+        Timed::new(context, a)?,
+        Timed::new(context, b)?,
+        Timed::new(context, c)?,
+    ])
+}
+
+fn gbps(bytes: u64, samples: &[f64]) -> f64 {
     bytes as f64 / median(samples) * 1e-6
+}
+
+fn cpu_samples(operation: &Operation, case: &Case, bytes: u64, runs: usize) -> Result<Vec<f64>> {
+    let mut output = cpu::Output::poisoned(operation, case, 0.0);
+    let samples = if bytes > LARGE { LARGE_RUNS } else { CPU_RUNS };
+    (0..samples.min(runs))
+        .map(|_| second_time(|| Ok(cpu::run_into(operation, case, &mut output)?)))
+        .collect()
+}
+
+fn round_trips(resident: &Resident, case: &Case, bytes: u64, runs: usize) -> Result<Vec<f64>> {
+    let round_trip = || {
+        resident.upload(case);
+        resident.submit();
+        resident.read_y(case).map(drop)
+    };
+    // One of a large tensor takes a while, and the check of the row has warmed up for it.
+    if bytes > LARGE {
+        return Ok(vec![once(round_trip)?]);
+    }
+    (0..ROUND_TRIPS.min(runs)).map(|_| second_time(round_trip)).collect()
 }
 
 pub struct Errors {
@@ -293,6 +343,10 @@ pub fn verified(context: &Context, case: &Case, resident: &Resident) -> Result<E
 /// Milliseconds of `work`, after a run that does not count: what came before has filled the caches with its own.
 fn second_time(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     work()?;
+    once(work)
+}
+
+fn once(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     work()?;
     Ok(milliseconds(start))

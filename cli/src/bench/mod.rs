@@ -2,6 +2,7 @@
 
 pub mod copy;
 mod costs;
+mod eviction;
 mod html;
 pub mod measure;
 mod plots;
@@ -103,8 +104,7 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
         ));
     };
     let workloads = args.workloads(&context);
-    // Bytes read and written together: beyond the caches of the usual CPUs.
-    let copy = copy::sweep(&context, if args.quick { 32 << 20 } else { 128 << 20 }, runs)?;
+    let copy = copy::sweep(&context, sweep_bytes(&context, args.quick), runs)?;
     let how = How {
         runs,
         cold: args.cold,
@@ -134,6 +134,17 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
         html.save(html::page(&bench, &context)?.as_bytes())?;
     }
     Ok(())
+}
+
+/// Bytes that the copies of the sweep read and write together: beyond the caches of the usual devices.
+fn sweep_bytes(context: &Context, quick: bool) -> u64 {
+    let bytes = match (context.traits().software, quick) {
+        (true, true) => 32 << 20,
+        (true, false) => 128 << 20,
+        (false, _) => 512 << 20,
+    };
+    let binding = context.device().limits().max_storage_buffer_binding_size;
+    bytes.min(2 * (binding - binding % 64))
 }
 
 /// The command line that this run was started with.
@@ -184,7 +195,7 @@ impl BenchArgs {
 
 /// Measures the demonstration's rows.
 pub fn demonstrate(context: &Context, runs: usize) -> Result<Vec<Row>> {
-    let copy = copy::sweep(context, 32 << 20, runs)?;
+    let copy = copy::sweep(context, sweep_bytes(context, true), runs)?;
     let how = How {
         runs,
         cold: false,

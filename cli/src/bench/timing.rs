@@ -39,8 +39,6 @@ pub struct Timed<'a> {
     recordings: usize,
     samples: Vec<f64>,
     kernel: Vec<f64>,
-    cold: Vec<f64>,
-    cold_kernel: Vec<f64>,
 }
 
 impl<'a> Timed<'a> {
@@ -54,8 +52,6 @@ impl<'a> Timed<'a> {
             recordings: ((SUBMISSION_MS / once.max(1e-6)).ceil() as usize).clamp(1, MAX_RECORDINGS),
             samples: Vec::new(),
             kernel: Vec::new(),
-            cold: Vec::new(),
-            cold_kernel: Vec::new(),
         })
     }
 
@@ -75,31 +71,13 @@ impl<'a> Timed<'a> {
         Ok(())
     }
 
-    /// Takes one sample of a single run after `eviction`, which does not count and is over when the run is submitted:
-    /// dispatches that share no buffer could overlap otherwise.
-    pub fn sample_cold(&mut self, eviction: &dyn Work) -> Result<()> {
-        submission_ms(self.context, eviction, 1)?;
-        let pass = Pass::time(self.context, self.work, 1)?;
-        self.cold.push(pass.gpu_ms);
-        self.cold_kernel.extend(pass.kernel_ms);
-        Ok(())
-    }
-
     pub fn samples(&self) -> &[f64] {
         &self.samples
-    }
-
-    pub fn cold_samples(&self) -> &[f64] {
-        &self.cold
     }
 
     /// The median by timestamps; `None` where the device has none.
     pub fn kernel_ms(&self) -> Option<f64> {
         (!self.kernel.is_empty()).then(|| median(&self.kernel))
-    }
-
-    pub fn cold_kernel_ms(&self) -> Option<f64> {
-        (!self.cold_kernel.is_empty()).then(|| median(&self.cold_kernel))
     }
 
     pub fn recordings(&self) -> usize {
@@ -133,21 +111,21 @@ pub struct Pass {
 impl Pass {
     pub fn time(context: &Context, work: &dyn Work, recordings: usize) -> Result<Self> {
         let (device, queue) = (context.device(), context.queue());
-        let stamps = (device.features().contains(wgpu::Features::TIMESTAMP_QUERY)).then(|| Stamps::new(device));
+        let stamps = Stamps::new(device, 1);
         let mut dispatched = true;
         let start = Instant::now();
         let mut encoder = device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("timed"),
-                timestamp_writes: stamps.as_ref().map(Stamps::writes),
+                timestamp_writes: stamps.as_ref().map(|stamps| stamps.writes(0)),
             });
             for _ in 0..recordings {
                 dispatched &= work.record_in(&mut pass);
             }
         }
         if let Some(stamps) = &stamps {
-            encoder.resolve_query_set(&stamps.queries, 0..2, &stamps.resolved, 0);
+            stamps.resolve(&mut encoder);
         }
         let commands = encoder.finish();
         let record_ms = milliseconds(start);
@@ -156,7 +134,7 @@ impl Pass {
         wait(device)?;
         let gpu_ms = milliseconds(start);
         let kernel_ms = match stamps {
-            Some(stamps) if dispatched => Some(stamps.milliseconds(context)?),
+            Some(stamps) if dispatched => stamps.milliseconds(context)?.first().copied(),
             _ => None,
         };
         Ok(Self {
@@ -167,41 +145,56 @@ impl Pass {
     }
 }
 
-/// The timestamps of the two ends of a pass.
-struct Stamps {
+/// The timestamps of the two ends of some passes.
+pub struct Stamps {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
+    passes: u32,
 }
 
 impl Stamps {
-    fn new(device: &wgpu::Device) -> Self {
-        Self {
+    /// `None` where the device has no timestamps.
+    pub fn new(device: &wgpu::Device, passes: u32) -> Option<Self> {
+        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return None;
+        }
+        Some(Self {
             queries: device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("pass begin and end"),
                 ty: wgpu::QueryType::Timestamp,
-                count: 2,
+                count: 2 * passes,
             }),
             resolved: device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("timestamps"),
-                size: 16,
+                size: 16 * u64::from(passes),
                 usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             }),
-        }
+            passes,
+        })
     }
 
-    fn writes(&self) -> wgpu::ComputePassTimestampWrites<'_> {
+    pub fn writes(&self, pass: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
-            beginning_of_pass_write_index: Some(0),
-            end_of_pass_write_index: Some(1),
+            beginning_of_pass_write_index: Some(2 * pass),
+            end_of_pass_write_index: Some(2 * pass + 1),
         }
     }
 
-    fn milliseconds(&self, context: &Context) -> Result<f64> {
-        let ticks: Vec<u64> = pollster::block_on(download(context, &self.resolved, 0..2))?;
+    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..2 * self.passes, &self.resolved, 0);
+    }
+
+    /// Milliseconds of each pass, once all are submitted.
+    pub fn milliseconds(&self, context: &Context) -> Result<Vec<f64>> {
+        let count = 2 * self.passes as usize;
+        let ticks: Vec<u64> = pollster::block_on(download(context, &self.resolved, 0..count))?;
         let period = f64::from(context.queue().get_timestamp_period());
-        Ok(ticks[1].saturating_sub(ticks[0]) as f64 * period * 1e-6)
+        let passes = ticks.chunks_exact(2);
+        Ok(passes
+            .map(|ends| ends[1].saturating_sub(ends[0]) as f64 * period * 1e-6)
+            .collect())
     }
 }
 

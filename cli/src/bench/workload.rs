@@ -1,5 +1,6 @@
 //! What `bench` times: operations and shapes.
 
+use rayon::prelude::*;
 use serde::Serialize;
 use wgnorm::spec::{Operation, Source};
 use wgnorm::verify::{Case, Norm, Update};
@@ -187,7 +188,7 @@ impl Workload {
     pub fn case(&self) -> Result<Case> {
         let affine = self.settings.operation(self.op, &self.shape)?.weight_len as usize;
         let elements = self.shape.iter().product();
-        let mut data = Data(0x9e37_79b9_7f4a_7c15);
+        let mut data = Data::default();
         let running = (self.op == Op::Batch).then(|| (data.take(affine), data.take_positive(affine)));
         let (given, updated) = if self.evaluation {
             (running, None)
@@ -241,26 +242,43 @@ pub fn bytes(operation: &Operation, case: &Case) -> u64 {
     4 * (2 * case.x.len() + parameters + running) as u64
 }
 
-/// Reproducible numbers: xorshift, four of them summed for a bell shape of mean 0.5 and variance 1.
-struct Data(u64);
+/// Reproducible numbers, each by its stream and its place in that alone, so that threads make them in any order.
+#[derive(Default)]
+struct Data {
+    streams: u64,
+}
 
 impl Data {
-    fn uniform(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1 << 24) as f32 - 0.5
-    }
-
+    /// Of a bell shape of mean 0.5 and variance 1: the sum of four.
     fn take(&mut self, count: usize) -> Vec<f32> {
         // The sum of four has variance 4 / 12.
-        let value = |data: &mut Self| 0.5 + 3f32.sqrt() * (0..4).map(|_| data.uniform()).sum::<f32>();
-        (0..count).map(|_| value(self)).collect()
+        self.values(count, |bits| {
+            let sum: u64 = (0..4).map(|i| bits >> (16 * i) & 0xffff).sum();
+            0.5 + 3f32.sqrt() * (sum as f32 / 65536.0 - 2.0)
+        })
     }
 
+    /// Between 0.5 and 1.5.
     fn take_positive(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| 1.0 + self.uniform()).collect()
+        self.values(count, |bits| 0.5 + (bits >> 40) as f32 / (1 << 24) as f32)
     }
+
+    fn values(&mut self, count: usize, value: impl Fn(u64) -> f32 + Sync) -> Vec<f32> {
+        self.streams += 1;
+        let stream = mixed(self.streams);
+        (0..count as u64)
+            .into_par_iter()
+            .map(|i| value(mixed(stream.wrapping_add(i))))
+            .collect()
+    }
+}
+
+/// An output of SplitMix64 (Steele, Lea and Flood 2014).
+fn mixed(state: u64) -> u64 {
+    let mut bits = state.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
 }
 
 #[cfg(test)]
@@ -269,6 +287,18 @@ mod tests {
 
     fn elements(workload: &Workload) -> usize {
         workload.shape.iter().product()
+    }
+
+    #[test]
+    fn data_have_their_moments_and_repeat() {
+        let values = Data::default().take(1 << 16);
+        let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64;
+        let var = values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!((mean - 0.5).abs() < 0.02 && (var - 1.0).abs() < 0.02, "{mean} {var}");
+        let mut data = Data::default();
+        assert_eq!(data.take(1 << 16), values);
+        assert_ne!(data.take(1 << 16), values);
+        assert!(data.take_positive(1000).iter().all(|x| (0.5..1.5).contains(x)));
     }
 
     #[test]
