@@ -13,6 +13,42 @@ pub struct Output {
     pub running: Option<(Vec<f32>, Vec<f32>)>,
 }
 
+/// The outputs of one run of the backward pass.
+pub struct GradientOutput {
+    pub dx: Vec<f32>,
+    pub dweight: Option<Vec<f32>>,
+    pub dbias: Option<Vec<f32>>,
+}
+
+impl GradientOutput {
+    /// The gradients that a case has, filled with `poison`.
+    pub fn poisoned(case: &Case, poison: f32) -> Self {
+        let asked = case.gradients();
+        let like = |values: &Option<Vec<f32>>| values.as_ref().map(|values| vec![poison; values.len()]);
+        Self {
+            dx: vec![poison; case.x.len()],
+            dweight: like(&case.weight).filter(|_| asked.dweight),
+            dbias: like(&case.bias).filter(|_| asked.dbias),
+        }
+    }
+}
+
+/// The outputs of one run in either direction.
+pub enum Outputs {
+    Forward(Output),
+    Backward(GradientOutput),
+}
+
+impl Outputs {
+    /// Those of the forward pass, if it was that.
+    pub fn forward(self) -> Option<Output> {
+        match self {
+            Self::Forward(output) => Some(output),
+            Self::Backward(_) => None,
+        }
+    }
+}
+
 impl Output {
     /// Outputs as `operation` has them, filled with `poison`.
     pub fn poisoned(operation: &Operation, case: &Case, poison: f32) -> Self {
@@ -88,6 +124,29 @@ pub fn run_into(operation: &Operation, case: &Case, output: &mut Output) -> Resu
         output.records.clear();
     }
     Ok(())
+}
+
+/// Runs the backward pass of `operation` on the dense tensors of a case that has a dy into outputs that are there already,
+/// with the records that the forward pass saved.
+pub fn run_backward_into(
+    operation: &Operation,
+    case: &Case,
+    records: Option<&[Record]>,
+    output: &mut GradientOutput,
+) -> Result<(), wgnorm::Error> {
+    let running = case.running.as_ref().filter(|_| operation.source == Source::Running);
+    let (running_mean, running_var) = running.map(|(mean, var)| (&mean[..], &var[..])).unzip();
+    let args = BackwardArgs {
+        weight: case.weight.as_deref(),
+        running_mean,
+        running_var,
+        statistics: records,
+        dx: Some(&mut output.dx),
+        dweight: output.dweight.as_deref_mut(),
+        dbias: output.dbias.as_deref_mut(),
+    };
+    let dy = case.dy.as_deref().unwrap_or_default();
+    cpu::backward(operation, case.gradients(), &case.x, dy, args)
 }
 
 /// Runs a case twice over different poisons, as `verify::run` does on a GPU, with x and y by the strides it has.

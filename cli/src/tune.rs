@@ -10,10 +10,10 @@ use wgnorm::spec::Operation;
 use wgnorm::verify::Case;
 use wgnorm::{Context, Tuning, TuningTable};
 
+use crate::bench::check::verified;
 use crate::bench::copy::Copy;
-use crate::bench::measure::verified;
 use crate::bench::timing::{Timed, median};
-use crate::bench::{command, workload};
+use crate::bench::{Direction, command, workload};
 use crate::console::{note, say};
 use crate::device::{Device, DeviceArgs, describe_driver};
 use crate::failure::{Failure, Result};
@@ -214,7 +214,7 @@ fn measure(context: &Context, tuning: &mut Tuning, trial: &Trial, runs: usize, b
 /// The share of the copy that each context reaches on a probe. Contexts that plan alike are measured once; samples of all
 /// are interleaved.
 fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>> {
-    let case = probe.workload.case()?;
+    let case = probe.workload.case(Direction::Forward)?;
     let operation = Operation {
         variant: None,
         statistics: false,
@@ -223,7 +223,7 @@ fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>>
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut which = Vec::new();
     for context in contexts {
-        probe.workload.check(context)?;
+        probe.workload.check(context, Direction::Forward)?;
         let plan = operation.plan(context)?.to_string();
         let known = candidates.iter().position(|candidate| candidate.plan == plan);
         which.push(known.unwrap_or(candidates.len()));
@@ -231,7 +231,7 @@ fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>>
             candidates.push(Candidate::new(context, &operation, &case, plan)?);
         }
     }
-    let bytes = workload::bytes(&operation, &case);
+    let bytes = workload::bytes(&operation, &case, Direction::Forward);
     let copy = Copy::reference(&contexts[0], bytes)?;
     let mut reference = Timed::new(&contexts[0], &copy)?;
     let mut timed = (candidates.iter())
@@ -257,7 +257,7 @@ struct Candidate {
 impl Candidate {
     fn new(context: &Context, operation: &Operation, case: &Case, plan: String) -> Result<Self> {
         let resident = Resident::new(context, operation, case)?;
-        verified(context, case, &resident)?;
+        verified(context, case, &resident, Direction::Forward)?;
         Ok(Self { plan, resident })
     }
 }

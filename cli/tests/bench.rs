@@ -53,7 +53,10 @@ fn a_row_has_its_numbers_in_json_and_html() {
         assert_eq!(times["kernel_ms"].is_f64(), times["copy_kernel_ms"].is_f64());
     }
     assert_eq!(row["kernel_ms"].is_f64(), row["best_copy_kernel_ms"].is_f64());
-    assert_eq!(row["cold"]["kernel_ms"].is_f64(), row["cold"]["best_kernel_ms"].is_f64());
+    assert_eq!(
+        row["cold"]["kernel_ms"].is_f64(),
+        row["cold"]["best_kernel_ms"].is_f64()
+    );
     assert_eq!(row["best_copy"], bench["copy"]["best"]);
     assert!(bench["copy"]["shaders"]["vec4x8"].as_f64().unwrap() > 0.0);
     assert!(["warm", "cold", "unknown"].contains(&row["cache"].as_str().unwrap()));

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use wgnorm::{Context, wgpu};
 
+use super::Direction;
 use super::table::shape;
 use super::timing::{Work, median, milliseconds, submission_ms};
 use super::workload::Workload;
@@ -101,7 +102,7 @@ impl Costs {
 
 impl Call {
     fn measure(context: &Context, workload: &Workload) -> Result<Self> {
-        let case = workload.case()?;
+        let case = workload.case(Direction::Forward)?;
         let mut operation = case.operation()?;
         operation.statistics = false;
 
@@ -131,7 +132,7 @@ impl Call {
         Ok(Self {
             op: operation.name,
             shape: case.shape.clone(),
-            dispatches: resident.plan().dispatches(),
+            dispatches: resident.dispatches(),
             plan_us,
             bind_us,
             record_us: median(&record),
@@ -145,7 +146,7 @@ impl Call {
 
 impl Latency {
     fn measure(context: &Context, workload: &Workload) -> Result<Self> {
-        let case = workload.case()?;
+        let case = workload.case(Direction::Forward)?;
         let mut operation = case.operation()?;
         operation.statistics = false;
         let resident = Resident::new(context, &operation, &case)?;
@@ -161,7 +162,7 @@ impl Latency {
             trip.push(timed(|| {
                 resident.upload(&case);
                 resident.submit();
-                resident.read_y(&case).map(drop)
+                resident.read_results(&case)
             })?);
             on_cpu.push(timed(|| Ok(cpu::run_into(&operation, &case, &mut output)?))?);
         }

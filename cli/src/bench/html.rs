@@ -9,7 +9,7 @@ use super::plots::{self, Axes, BEST, COPY, CPU, GPU, Line, Mark, PAINTS, Paint};
 use super::table::{TABLE_CAPTION, cells, header};
 use super::variants::{Cell, Map};
 use super::workload::List;
-use super::{Bench, costs};
+use super::{Bench, Direction, costs};
 use crate::failure::Result;
 
 /// A line of the plots over sizes and widths.
@@ -50,20 +50,24 @@ const SERIES: [Series; 4] = [
 
 pub fn page(bench: &Bench, context: &Context) -> Result<String> {
     let mut body = String::new();
-    body += "<h1>wgnorm bench</h1>\n";
+    body += &format!("<h1>wgnorm bench, {}</h1>\n", bench.direction);
     body += &facts(bench);
     body += &sizes(bench)?;
     body += &widths(bench)?;
     body += &gpu_against_cpu(bench)?;
-    body += &variants(context)?;
+    // The planner's map is that of the forward pass.
+    if bench.direction == Direction::Forward {
+        body += &variants(context)?;
+    }
     body += "<h2>All rows</h2>\n";
     body += &paragraph(TABLE_CAPTION);
     body += &table(&header(&bench.rows), 4, bench.rows.iter().map(cells));
     body += &cost_tables(bench);
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<title>wgnorm bench: {}</title>\n<style>\n{}{}</style>\n</head>\n\
+         content=\"width=device-width, initial-scale=1\">\n<title>wgnorm bench, {}: {}</title>\n<style>\n{}{}</style>\n</head>\n\
          <body>\n{body}</body>\n</html>\n",
+        bench.direction,
         escape(&bench.adapter),
         include_str!("report.css"),
         colours()

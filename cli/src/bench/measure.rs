@@ -5,17 +5,18 @@ use std::time::Instant;
 use serde::Serialize;
 use wgnorm::Context;
 use wgnorm::spec::Operation;
-use wgnorm::verify::{self, Case};
+use wgnorm::verify::Case;
 
+use super::Direction;
+use super::check::verified;
 use super::copy::Copy;
 use super::eviction::Eviction;
 use super::timing::{Pass, Timed, Work, median, milliseconds, spread};
 use super::workload::{self, List, Workload};
 use crate::cpu;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::machine;
 use crate::resident::Resident;
-use crate::ulp;
 
 /// Samples of the CPU and of round trips, at most.
 const CPU_RUNS: usize = 5;
@@ -29,7 +30,7 @@ const LARGE_RUNS: usize = 3;
 pub struct Row {
     pub list: List,
     pub op: &'static str,
-    pub direction: &'static str,
+    pub direction: Direction,
     pub layout: &'static str,
     pub shape: Vec<usize>,
     pub dtype: &'static str,
@@ -55,7 +56,8 @@ pub struct Row {
     pub of_best: f64,
     pub speedup_vs_cpu: f64,
     pub max_abs_err: f64,
-    pub max_ulp: f64,
+    /// Of y; null backward.
+    pub max_ulp: Option<f64>,
     pub runs: usize,
     pub recordings: usize,
     pub spread: f64,
@@ -145,6 +147,7 @@ impl Batch {
 /// How rows are measured.
 #[derive(Debug, Clone, Copy)]
 pub struct How {
+    pub direction: Direction,
     pub runs: usize,
     /// Once more with nothing of the tensors in a cache.
     pub cold: bool,
@@ -173,16 +176,21 @@ impl<'a> Measurement<'a> {
     }
 
     pub fn row(&self, workload: &Workload) -> Result<Row> {
-        let (context, runs) = (self.context, self.how.runs);
-        workload.check(context)?;
-        let case = workload.case()?;
+        let (context, direction, runs) = (self.context, self.how.direction, self.how.runs);
+        workload.check(context, direction)?;
+        let case = workload.case(direction)?;
         let mut operation = case.operation()?;
         operation.variant = workload.settings.variant;
-        operation.statistics = false;
-        let resident = Resident::new(context, &operation, &case)?;
-        let errors = verified(context, &case, &resident)?;
+        let resident = match direction {
+            Direction::Forward => {
+                operation.statistics = false;
+                Resident::new(context, &operation, &case)?
+            }
+            Direction::Backward => Resident::backward(context, &operation, &case)?,
+        };
+        let errors = verified(context, &case, &resident, direction)?;
 
-        let bytes = workload::bytes(&operation, &case);
+        let bytes = workload::bytes(&operation, &case, direction);
         let reference = Copy::reference(context, bytes)?;
         let best = reference.named(self.best_copy);
         let works: [&dyn Work; 3] = [resident.bound(), &reference, &best];
@@ -206,7 +214,7 @@ impl<'a> Measurement<'a> {
         let cold = eviction
             .map(|eviction| Cold::measure(eviction, works, bytes, runs))
             .transpose()?;
-        let cpu = cpu_samples(&operation, &case, bytes, runs)?;
+        let cpu = cpu_samples(&operation, &case, direction, bytes, runs)?;
         let round_trips = round_trips(&resident, &case, bytes, runs)?;
 
         let [gbps, copy_gbps, best_gbps] = [&kernel, &reference, &best].map(|timed| gbps(bytes, timed.samples()));
@@ -214,11 +222,11 @@ impl<'a> Measurement<'a> {
         Ok(Row {
             list: workload.list,
             op: operation.name,
-            direction: "forward",
+            direction,
             layout: workload.layout(),
             shape: case.shape.clone(),
             dtype: "f32",
-            variant: resident.plan().variant().map_or("none", |variant| variant.name()),
+            variant: resident.variant().map_or("none", |variant| variant.name()),
             kernel_ms: kernel.kernel_ms(),
             copy_kernel_ms: reference.kernel_ms(),
             best_copy_kernel_ms: best.kernel_ms(),
@@ -287,57 +295,34 @@ fn gbps(bytes: u64, samples: &[f64]) -> f64 {
     bytes as f64 / median(samples) * 1e-6
 }
 
-fn cpu_samples(operation: &Operation, case: &Case, bytes: u64, runs: usize) -> Result<Vec<f64>> {
-    let mut output = cpu::Output::poisoned(operation, case, 0.0);
+fn cpu_samples(operation: &Operation, case: &Case, direction: Direction, bytes: u64, runs: usize) -> Result<Vec<f64>> {
+    let mut run: Box<dyn FnMut() -> wgnorm::Result<()>> = match direction {
+        Direction::Forward => {
+            let mut output = cpu::Output::poisoned(operation, case, 0.0);
+            Box::new(move || cpu::run_into(operation, case, &mut output))
+        }
+        Direction::Backward => {
+            let records = cpu::run(operation, case, 0.0)?.records;
+            let mut output = cpu::GradientOutput::poisoned(case, 0.0);
+            let saved = operation.statistics;
+            Box::new(move || cpu::run_backward_into(operation, case, saved.then_some(&records[..]), &mut output))
+        }
+    };
     let samples = if bytes > LARGE { LARGE_RUNS } else { CPU_RUNS };
-    (0..samples.min(runs))
-        .map(|_| second_time(|| Ok(cpu::run_into(operation, case, &mut output)?)))
-        .collect()
+    (0..samples.min(runs)).map(|_| second_time(|| Ok(run()?))).collect()
 }
 
 fn round_trips(resident: &Resident, case: &Case, bytes: u64, runs: usize) -> Result<Vec<f64>> {
     let round_trip = || {
         resident.upload(case);
         resident.submit();
-        resident.read_y(case).map(drop)
+        resident.read_results(case)
     };
     // One of a large tensor takes a while, and the check of the row has warmed up for it.
     if bytes > LARGE {
         return Ok(vec![once(round_trip)?]);
     }
     (0..ROUND_TRIPS.min(runs)).map(|_| second_time(round_trip)).collect()
-}
-
-pub struct Errors {
-    max_abs_err: f64,
-    max_ulp: f64,
-}
-
-/// Compares the case under poisoning, and y of the very buffers that are timed, with the oracle.
-pub fn verified(context: &Context, case: &Case, resident: &Resident) -> Result<Errors> {
-    let mismatch = |what: &str| Failure::Mismatch(format!("{} {:?}: {what}; not timed", case.name(), case.shape));
-    let operation = resident.plan().operation();
-    let mut outcome = pollster::block_on(verify::run(context, case, operation.variant))?;
-    let verdict = verify::judge(case, &outcome);
-    if !verdict.passed() {
-        return Err(mismatch(&verdict.failures.join("; ")));
-    }
-    resident.submit();
-    outcome.y = resident.read_y(case)?;
-    let verdict = verify::judge(case, &outcome);
-    if !verdict.passed() {
-        return Err(mismatch(&verdict.failures.join("; ")));
-    }
-    let expected = case.expected();
-    let errors = outcome
-        .y
-        .iter()
-        .zip(&expected.y)
-        .map(|(&y, reference)| (f64::from(y) - reference).abs());
-    Ok(Errors {
-        max_abs_err: errors.fold(0.0, f64::max),
-        max_ulp: ulp::largest(operation, case, &expected.y, &outcome.y),
-    })
 }
 
 /// Milliseconds of `work`, after a run that does not count: what came before has filled the caches with its own.

@@ -1,19 +1,26 @@
 //! `wgnorm bench`: GPU against CPU and against a copy, each row verified before it is timed.
 
+mod cases;
+pub mod check;
 pub mod copy;
 mod costs;
 mod eviction;
 mod html;
 pub mod measure;
 mod plots;
+mod split;
 mod table;
 pub mod timing;
 mod variants;
 pub mod workload;
 
-use clap::Args;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use serde::Serialize;
-use wgnorm::Context;
+use wgnorm::spec::Operation;
+use wgnorm::{Context, Variant};
 
 use crate::console::{self, say};
 use crate::device::{Device, DeviceArgs, describe_driver};
@@ -33,8 +40,31 @@ pub use table::{TABLE_CAPTION, table};
 /// Bytes of the largest tensors whose bandwidth is plotted against their size: the f64 reference of each is computed.
 const LARGEST_SIZE: u64 = 128 << 20;
 
+/// Which pass is measured.
+#[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// y.
+    Forward,
+    /// dx, and dweight and dbias where there is a weight or a bias, from x, dy and the statistics that a forward run saved.
+    Backward,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        })
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct BenchArgs {
+    /// The pass that is measured.
+    #[arg(long, value_enum, default_value_t = Direction::Forward)]
+    direction: Direction,
+
     /// Smaller tensors and fewer samples: under a minute on two cores.
     #[arg(long)]
     quick: bool,
@@ -46,6 +76,15 @@ pub struct BenchArgs {
     /// Extents in memory order, such as 4096,1024, instead of the default list. Needs --op.
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "op")]
     shape: Vec<usize>,
+
+    /// Measures the rows of this file instead: an operation, its extents and its flags a line, as
+    /// `group 8,64,64,64 --groups 8`. One that fails does not end the run.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["op", "shape", "sweep", "html"])]
+    cases: Option<PathBuf>,
+
+    /// Writes the row of each case to a file of its own in this folder as soon as it is measured.
+    #[arg(long, value_name = "DIR", requires = "cases")]
+    json_dir: Option<PathBuf>,
 
     /// Samples of each time; the median is reported. Default: 9, with --quick 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -67,7 +106,7 @@ pub struct BenchArgs {
 
     /// Writes a report with plots to this file: one page of HTML that needs no other.
     #[arg(long, value_name = "FILE")]
-    html: Option<std::path::PathBuf>,
+    html: Option<PathBuf>,
 
     #[command(flatten)]
     settings: Settings,
@@ -82,6 +121,7 @@ pub struct Bench {
     /// When the run began, UTC.
     date: String,
     machine: Machine,
+    direction: Direction,
     copy: Sweep,
     rows: Vec<Row>,
     widths: Option<Widths>,
@@ -95,6 +135,7 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
         html.refuse_replacing([json.path()])?;
     }
     args.check()?;
+    let listed = args.cases.as_deref().map(cases::read).transpose()?;
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let device = device.open()?;
     let adapter = device.describe();
@@ -103,37 +144,39 @@ pub fn run(args: &BenchArgs, device: &DeviceArgs, json: Option<Output>) -> Resul
             "bench compares the GPU with the CPU in one run: --device cpu has nothing to compare with",
         ));
     };
-    let workloads = args.workloads(&context);
-    let copy = copy::sweep(&context, sweep_bytes(&context, args.quick), runs)?;
     let how = How {
+        direction: args.direction,
         runs,
         cold: args.cold,
         batch: args.batch.map(|recordings| recordings as usize),
     };
-    let rows = measure_all(&context, workloads, &copy, how)?;
-    let costs = match args.shape.is_empty() {
-        true => Some(Costs::measure(&context, args.quick)?),
-        false => None,
-    };
-    let bench = Bench {
+    let mut bench = Bench {
         adapter,
         driver: describe_driver(context.adapter_info()),
         command: command(),
         date,
         machine: Machine::this(),
-        copy,
-        widths: Widths::of(&rows),
-        rows,
-        costs,
+        direction: args.direction,
+        copy: copy::sweep(&context, sweep_bytes(&context, args.quick), runs)?,
+        rows: Vec::new(),
+        widths: None,
+        costs: None,
     };
-    bench.print();
-    if let Some(json) = json {
-        json.save_json(&bench)?;
+    let measured = match listed {
+        Some(listed) => cases::measure(&mut bench, &context, listed, how, args.json_dir.as_deref()),
+        None => args.measure(&mut bench, &context, how),
+    };
+    // What was measured is told though a case has failed.
+    if args.cases.is_none() {
+        measured?;
+        bench.report(json)?;
+        return match html {
+            Some(html) => html.save(html::page(&bench, &context)?.as_bytes()),
+            None => Ok(()),
+        };
     }
-    if let Some(html) = html {
-        html.save(html::page(&bench, &context)?.as_bytes())?;
-    }
-    Ok(())
+    bench.report(json)?;
+    measured
 }
 
 /// Bytes that the copies of the sweep read and write together: beyond the caches of the usual devices.
@@ -172,6 +215,16 @@ impl BenchArgs {
         Ok(())
     }
 
+    fn measure(&self, bench: &mut Bench, context: &Context, how: How) -> Result<()> {
+        bench.rows = measure_all(context, self.workloads(context), &bench.copy, how)?;
+        bench.widths = Widths::of(&bench.rows);
+        // Those of the forward pass.
+        if self.shape.is_empty() && self.direction == Direction::Forward {
+            bench.costs = Some(Costs::measure(context, self.quick)?);
+        }
+        Ok(())
+    }
+
     fn workloads(&self, context: &Context) -> Vec<Workload> {
         if let (Some(op), [_, ..]) = (self.op, self.shape.as_slice()) {
             return vec![Workload {
@@ -197,6 +250,7 @@ impl BenchArgs {
 pub fn demonstrate(context: &Context, runs: usize) -> Result<Vec<Row>> {
     let copy = copy::sweep(context, sweep_bytes(context, true), runs)?;
     let how = How {
+        direction: Direction::Forward,
         runs,
         cold: false,
         batch: None,
@@ -211,19 +265,38 @@ fn measure_all(context: &Context, workloads: Vec<Workload>, copy: &Sweep, how: H
     let name = |workload: &Workload| format!("{} {:?}", workload.op.name(), workload.shape);
     let mut rows = Vec::new();
     for workload in progress(workloads, name) {
-        if let (Some(variant), true) = (workload.settings.variant, several) {
-            let operation = workload.case()?.operation()?;
-            if !operation.candidates(context)?.contains(&variant) {
-                console::note("note", &format!("{variant} cannot run {}", name(&workload)));
-                continue;
-            }
+        if let (Some(variant), true) = (workload.settings.variant, several)
+            && !candidates(context, &workload, how.direction)?.contains(&variant)
+        {
+            console::note("note", &format!("{variant} cannot run {}", name(&workload)));
+            continue;
         }
         rows.push(measurement.row(&workload)?);
     }
     Ok(rows)
 }
 
+/// The variants that can run a row.
+fn candidates(context: &Context, workload: &Workload, direction: Direction) -> Result<Vec<Variant>> {
+    let case = workload.case(direction)?;
+    let operation = case.operation()?;
+    let mut candidates = operation.candidates(context)?;
+    if direction == Direction::Backward {
+        let forced = |variant| Operation {
+            variant: Some(variant),
+            ..operation.clone()
+        };
+        candidates.retain(|&variant| forced(variant).plan_backward(context, case.gradients()).is_ok());
+    }
+    Ok(candidates)
+}
+
 impl Bench {
+    fn report(&self, json: Option<Output>) -> Result<()> {
+        self.print();
+        json.map_or(Ok(()), |json| json.save_json(self))
+    }
+
     fn print(&self) {
         say!("adapter  {}", self.adapter);
         say!("machine  {}", self.machine);

@@ -6,6 +6,7 @@ use std::fmt;
 use comfy_table::Table;
 use serde::Serialize;
 
+use super::Direction;
 use super::copy::Sweep;
 use super::measure::Row;
 use super::workload::List;
@@ -60,7 +61,10 @@ pub fn table<R: Borrow<Row>>(rows: &[R]) -> Table {
 /// The cells of a row, in the order of [`header`].
 pub fn cells(row: &Row) -> Vec<String> {
     let mut cells = vec![
-        row.op.to_owned(),
+        match row.direction {
+            Direction::Forward => row.op.to_owned(),
+            Direction::Backward => format!("{} backward", row.op),
+        },
         row.layout.to_owned(),
         shape(&row.shape),
         row.variant.to_owned(),
@@ -74,7 +78,7 @@ pub fn cells(row: &Row) -> Vec<String> {
         format!("{:.2}", row.round_trip_ms),
         format!("{:.2}", row.cpu_ms),
         format!("{:.2}", row.speedup_vs_cpu),
-        format!("{:.2}", row.max_ulp),
+        row.max_ulp.map_or_else(|| "-".into(), |ulp| format!("{ulp:.2}")),
     ];
     if let Some(cold) = &row.cold {
         cells.extend([format!("{:.3}", cold.gpu_ms), format!("{:.2}", cold.of_copy)]);

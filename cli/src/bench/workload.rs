@@ -4,8 +4,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 use wgnorm::spec::{Operation, Source};
 use wgnorm::verify::{Case, Norm, Update};
-use wgnorm::{Context, Layout};
+use wgnorm::{Context, Gradients, Layout};
 
+use super::Direction;
 use crate::failure::{Failure, Result};
 use crate::operation::{LayoutName, Op, Parameters, Settings};
 
@@ -168,24 +169,30 @@ pub fn demonstration() -> Vec<Workload> {
 
 impl Workload {
     /// Refuses what cannot be timed, before any data is made for it.
-    pub fn check(&self, context: &Context) -> Result<()> {
+    pub fn check(&self, context: &Context, direction: Direction) -> Result<()> {
         let mut operation = self.settings.operation(self.op, &self.shape)?;
         operation.variant = self.settings.variant;
-        operation.plan(context)?;
-        let bytes = self.shape.iter().fold(4, |bytes, &extent| bytes * extent as u64);
+        let elements = self.shape.iter().map(|&extent| extent as u64).product::<u64>();
+        let bytes = match direction {
+            Direction::Forward => operation.plan(context).map(|_| 4 * elements)?,
+            // A copy reads and writes half of three tensors each.
+            Direction::Backward => {
+                (operation.plan_backward(context, Gradients::of(&operation))).map(|_| 6 * elements)?
+            }
+        };
         let most = largest_tensor(context);
         match bytes {
             0 => Err(Failure::input("an empty tensor cannot be timed")),
             bytes if bytes > most => Err(Failure::Input(format!(
-                "the tensor takes {bytes} bytes; a copy to compare with takes at most {most} on this device"
+                "half of the bytes moved are {bytes}; a copy to compare with moves at most {most} each way on this device"
             ))),
             _ => Ok(()),
         }
     }
 
     /// The case: data of unit variance about 0.5, a weight and a bias where the operation usually has them, and the
-    /// running statistics of batch norm, updated unless evaluating.
-    pub fn case(&self) -> Result<Case> {
+    /// running statistics of batch norm, updated unless evaluating; dy for the backward pass.
+    pub fn case(&self, direction: Direction) -> Result<Case> {
         let affine = self.settings.operation(self.op, &self.shape)?.weight_len as usize;
         let elements = self.shape.iter().product();
         let mut data = Data::default();
@@ -208,6 +215,7 @@ impl Workload {
             });
             case.running = Some(running);
         }
+        case.dy = (direction == Direction::Backward).then(|| data.take(elements));
         Ok(case)
     }
 
@@ -227,19 +235,23 @@ pub fn largest_tensor(context: &Context) -> u64 {
     limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
 }
 
-/// Bytes of each input read once and each output written once; running statistics that are updated count twice.
-pub fn bytes(operation: &Operation, case: &Case) -> u64 {
-    let parameters = [&case.weight, &case.bias]
-        .into_iter()
-        .flatten()
-        .map(Vec::len)
-        .sum::<usize>();
+/// Bytes of each input read once and each output written once. Forward, running statistics that are updated count twice;
+/// backward, inputs are x, dy, the weight and given running statistics.
+pub fn bytes(operation: &Operation, case: &Case, direction: Direction) -> u64 {
+    let len = |values: &Option<Vec<f32>>| values.as_ref().map_or(0, Vec::len);
+    let (weight, bias) = (len(&case.weight), len(&case.bias));
     let running = case.running.as_ref().map_or(0, |(mean, var)| mean.len() + var.len());
-    let running = match operation.source {
-        Source::Running => running,
-        Source::Input => 2 * running,
+    let asked = case.gradients();
+    let values = match (direction, operation.source) {
+        (Direction::Forward, Source::Running) => 2 * case.x.len() + weight + bias + running,
+        (Direction::Forward, Source::Input) => 2 * case.x.len() + weight + bias + 2 * running,
+        (Direction::Backward, source) => {
+            let gradients = usize::from(asked.dweight) * weight + usize::from(asked.dbias) * bias;
+            let given = if source == Source::Running { running } else { 0 };
+            3 * case.x.len() + weight + gradients + given
+        }
     };
-    4 * (2 * case.x.len() + parameters + running) as u64
+    4 * values as u64
 }
 
 /// Reproducible numbers, each by its stream and its place in that alone, so that threads make them in any order.
@@ -299,6 +311,26 @@ mod tests {
         assert_eq!(data.take(1 << 16), values);
         assert_ne!(data.take(1 << 16), values);
         assert!(data.take_positive(1000).iter().all(|x| (0.5..1.5).contains(x)));
+    }
+
+    #[test]
+    fn bytes_of_either_direction() {
+        let bytes = |workload: Workload, direction| {
+            let case = workload.case(direction).unwrap();
+            bytes(&case.operation().unwrap(), &case, direction)
+        };
+        let batch = || Workload::new(Op::Batch, &[2, 3, 5]);
+        assert_eq!(bytes(batch(), Direction::Forward), 4 * (2 * 30 + 6 + 12));
+        assert_eq!(bytes(batch(), Direction::Backward), 4 * (3 * 30 + 9));
+        assert_eq!(bytes(batch().evaluating(), Direction::Backward), 4 * (3 * 30 + 9 + 6));
+        assert_eq!(
+            bytes(Workload::new(Op::Rms, &[4, 5]), Direction::Backward),
+            4 * (3 * 20 + 10)
+        );
+        assert_eq!(
+            bytes(Workload::new(Op::Zscore, &[4, 5]), Direction::Backward),
+            4 * 3 * 20
+        );
     }
 
     #[test]
