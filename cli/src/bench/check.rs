@@ -19,6 +19,7 @@ pub struct Errors {
     pub max_abs_err: f64,
     /// Of y.
     pub max_ulp: Option<f64>,
+    pub poisoned_runs: u32,
 }
 
 /// Compares every element of the very buffers that are timed with the reference, after a run over NaN; of small tensors
@@ -28,7 +29,8 @@ pub fn verified(context: &Context, case: &Case, resident: &Resident, direction: 
         let (name, shape) = (case.name(), &case.shape);
         Failure::Mismatch(format!("{name} {shape:?} {direction}: {what}; not timed"))
     };
-    if case.x.len() <= TWICE {
+    let twice = case.x.len() <= TWICE;
+    if twice {
         let verdict = poisoned_twice(context, case, resident, direction)?;
         if !verdict.passed() {
             return Err(mismatch(&verdict.failures.join("; ")));
@@ -36,7 +38,11 @@ pub fn verified(context: &Context, case: &Case, resident: &Resident, direction: 
     }
     resident.poison();
     resident.submit();
-    compared(case, &resident.read(case)?).map_err(|what| mismatch(&what))
+    let errors = compared(case, &resident.read(case)?).map_err(|what| mismatch(&what))?;
+    Ok(Errors {
+        poisoned_runs: if twice { 3 } else { 1 },
+        ..errors
+    })
 }
 
 fn poisoned_twice(

@@ -58,6 +58,9 @@ pub struct Row {
     pub max_abs_err: f64,
     /// Of y; null backward.
     pub max_ulp: Option<f64>,
+    /// Runs over poison that were compared with the reference: the last over NaN in the buffers that are timed, two before
+    /// it, over different poisons in buffers with guards, where the tensors are small.
+    pub poisoned_runs: u32,
     pub runs: usize,
     pub recordings: usize,
     pub spread: f64,
@@ -243,6 +246,7 @@ impl<'a> Measurement<'a> {
             speedup_vs_cpu: cpu_ms / gpu_ms,
             max_abs_err: errors.max_abs_err,
             max_ulp: errors.max_ulp,
+            poisoned_runs: errors.poisoned_runs,
             runs,
             recordings: kernel.recordings(),
             spread: spread(kernel.samples()),

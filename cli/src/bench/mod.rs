@@ -225,6 +225,15 @@ impl BenchArgs {
         Ok(())
     }
 
+    /// Bytes of a tensor that a copy of all bytes moved can be compared with, those of its parameters too.
+    fn largest_tensor(&self, context: &Context) -> u64 {
+        let most = workload::largest_tensor(context) - (64 << 10);
+        match self.direction {
+            Direction::Forward => most,
+            Direction::Backward => most / 3 * 2,
+        }
+    }
+
     fn workloads(&self, context: &Context) -> Vec<Workload> {
         if let (Some(op), [_, ..]) = (self.op, self.shape.as_slice()) {
             return vec![Workload {
@@ -236,7 +245,7 @@ impl BenchArgs {
         workloads.extend(workload::widths(self.quick));
         if self.sweep || self.html.is_some() {
             let most = if self.quick { 4 << 20 } else { LARGEST_SIZE };
-            workloads.extend(workload::sizes(most.min(workload::largest_tensor(context))));
+            workloads.extend(workload::sizes(most.min(self.largest_tensor(context))));
         }
         workloads.retain(|workload| self.op.is_none_or(|op| op == workload.op));
         for workload in &mut workloads {
