@@ -240,7 +240,7 @@ def page(record):
         sections.append(
             f"f32, medians of single runs with nothing of the tensors in the L2, by {' and '.join(clocks) or '-'} here and CUDA "
             "events there; ms is wgnorm's. GB/s counts each input read once and each output written once, for all alike; of "
-            f"copy: the time of a copy of the same bytes in the same run, the faster of two shaders' ({', '.join(shaders)}), by the "
+            f"copy: the time of a copy of the same bytes in the same run, by the fastest shader ({', '.join(shaders)}) and the "
             "same clock, over wgnorm's; of the best: wgnorm's "
             "GB/s over those of the fastest peer; checked: compared with f64, not timed."
             + (f" Copy from device to device by PyTorch, GB/s: {', '.join(copies)}." if copies else "")

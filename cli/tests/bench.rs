@@ -71,6 +71,57 @@ fn a_row_has_its_numbers_in_json_and_html() {
 }
 
 #[test]
+fn listed_cases_have_their_backward_rows_in_files_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = "layer 16,24 # rows\n\ngroup 2,6,4 --groups 4\nbatch 2,6,6,3 --layout nhwc\n";
+    let (list, folder) = (
+        write(directory.path(), "list", list.as_bytes()),
+        path(directory.path(), "rows"),
+    );
+    let run = on_adapter(&[
+        "bench",
+        "--direction",
+        "backward",
+        "--quick",
+        "--runs",
+        "1",
+        "--cold",
+        "--batch",
+        "2",
+        "--cases",
+        list.to_str().unwrap(),
+        "--json-dir",
+        &folder,
+    ]);
+    // Six channels do not make four groups; the rows after that one are measured all the same.
+    assert_code(&run, 2);
+    assert!(stderr(&run).contains("group-2x6x4-groups-4"), "{}", stderr(&run));
+
+    let files = [
+        ("layer-16x24-backward.json", 4 * (3 * 16 * 24 + 3 * 24)),
+        ("batch-2x6x6x3-layout-nhwc-backward.json", 4 * (3 * 216 + 3 * 3)),
+    ];
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), files.len());
+    for (file, bytes) in files {
+        let bench: Value =
+            serde_json::from_slice(&fs::read(directory.path().join("rows").join(file)).unwrap()).unwrap();
+        assert_eq!(bench["direction"], "backward");
+        let [row] = bench["rows"].as_array().unwrap().as_slice() else {
+            panic!("one row: {bench}");
+        };
+        assert_eq!(row["direction"], "backward");
+        assert_eq!(row["bytes"], bytes);
+        assert_eq!(row["poisoned_runs"], 3);
+        assert!(row["max_abs_err"].as_f64().unwrap() < 1e-5 && row["max_ulp"].is_null());
+        for field in ["gpu_ms", "round_trip_ms", "cpu_ms", "of_copy", "of_best"] {
+            assert!(row[field].as_f64().unwrap() > 0.0, "{field}");
+        }
+        assert!(row["cold"]["gpu_ms"].as_f64().unwrap() > 0.0);
+        assert_eq!(row["batch"]["recordings"], 2);
+    }
+}
+
+#[test]
 fn outputs_are_refused_before_anything_is_measured() {
     let directory = tempfile::tempdir().unwrap();
     let file = path(directory.path(), "out");
@@ -80,6 +131,10 @@ fn outputs_are_refused_before_anything_is_measured() {
     assert_code(&run, 2);
     assert!(stderr(&run).contains("directory.html"), "{}", stderr(&run));
     assert_code(&wgnorm(&["bench", "--op", "layer", "--shape", "8,8", "--sweep"]), 2);
+    let list = write(directory.path(), "list", b"layer 8,8\nlayer 8,8 --colour blue\n");
+    let run = wgnorm(&["bench", "--cases", list.to_str().unwrap()]);
+    assert_code(&run, 2);
+    assert!(stderr(&run).contains("line 2"), "{}", stderr(&run));
 }
 
 #[test]

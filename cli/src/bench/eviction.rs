@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use wgnorm::Context;
-use wgnorm::wgpu::CommandEncoder;
+use wgnorm::wgpu::{CommandEncoder, ComputePassDescriptor};
 
 use super::copy::Copy;
 use super::timing::{Stamps, Work, milliseconds, submission_ms};
 use crate::failure::Result;
+use crate::machine;
 
-/// Bytes read and written by a copy, at most.
+/// Bytes read and written by a copy, at most, and where the size of the cache is known, in caches.
 const MOST: u64 = 512 << 20;
+const CACHES: u64 = 4;
 /// Copies before each cold run on hardware: the device is busy with them until the host has submitted the run, whatever
 /// the clocks were. `benches/gpu/peers.py` has as many.
 const COPIES: usize = 4;
@@ -18,7 +20,7 @@ const COPIES: usize = 4;
 const WARM_UP_MS: f64 = 300.0;
 const WARM_UP_COPIES: usize = 16;
 
-/// A copy between two buffers that are larger than the caches of most devices, or as large as this one binds.
+/// A copy between two buffers that are larger than the caches of the device, or of most devices, or as large as it binds.
 pub struct Eviction<'a> {
     context: &'a Context,
     copy: Copy,
@@ -28,7 +30,8 @@ pub struct Eviction<'a> {
 impl<'a> Eviction<'a> {
     pub fn new(context: &'a Context) -> Result<Self> {
         let binding = context.device().limits().max_storage_buffer_binding_size;
-        let copy = Copy::reference(context, MOST.min(2 * (binding - binding % 64)))?;
+        let most = machine::cache_of(context).map_or(MOST, |cache| MOST.min(CACHES * cache));
+        let copy = Copy::reference(context, most.min(2 * (binding - binding % 64)))?;
         Ok(Self {
             context,
             reader: copy.reader()?,
@@ -61,7 +64,7 @@ impl<'a> Eviction<'a> {
         let mut encoder = device.create_command_encoder(&Default::default());
         for (work, pass) in works.iter().zip(0..) {
             self.record(&mut encoder);
-            let mut pass = encoder.begin_compute_pass(&wgnorm::wgpu::ComputePassDescriptor {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
                 label: Some("cold"),
                 timestamp_writes: Some(stamps.writes(pass)),
             });

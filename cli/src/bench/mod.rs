@@ -90,8 +90,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
 
-    /// Also times every row, and the copy, with nothing of its tensors in a cache: another buffer, as large as the device
-    /// binds, is copied before each sample.
+    /// Also times every row, and the copies, with nothing of its tensors in a cache: another buffer, larger than the
+    /// caches, is copied before each sample.
     #[arg(long)]
     cold: bool,
 
