@@ -6,6 +6,7 @@ use serde::Serialize;
 use wgnorm::Context;
 use wgnorm::wgpu::{self, BufferUsages};
 
+use super::eviction::warm_up;
 use super::timing::{Timed, Work, median};
 use crate::failure::{Failure, Result};
 use crate::resident::buffer;
@@ -235,6 +236,7 @@ pub fn sweep(context: &Context, bytes: u64, runs: usize) -> Result<Sweep> {
     let mut timed = (copies.iter())
         .map(|(_, copy)| Timed::new(context, copy))
         .collect::<Result<Vec<_>>>()?;
+    warm_up(context, &reference)?;
     for _ in 0..runs {
         for timed in &mut timed {
             timed.sample()?;

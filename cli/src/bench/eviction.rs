@@ -39,13 +39,9 @@ impl<'a> Eviction<'a> {
         })
     }
 
-    /// Keeps a device busy until its clocks are up: idle ones run at a fraction of them. A software adapter has none.
+    /// Raises the clocks of the device.
     pub fn warm_up(&self) -> Result<()> {
-        let start = Instant::now();
-        while !self.context.traits().software && milliseconds(start) < WARM_UP_MS {
-            submission_ms(self.context, &self.copy, WARM_UP_COPIES)?;
-        }
-        Ok(())
+        warm_up(self.context, &self.copy)
     }
 
     /// Milliseconds of one run, submit to complete, after a copy that is over by then.
@@ -85,4 +81,13 @@ impl<'a> Eviction<'a> {
         }
         self.reader.record_in(&mut pass);
     }
+}
+
+/// Keeps a device busy until its clocks are up: idle ones run at a fraction of them. A software adapter has none.
+pub fn warm_up(context: &Context, copy: &Copy) -> Result<()> {
+    let start = Instant::now();
+    while !context.traits().software && milliseconds(start) < WARM_UP_MS {
+        submission_ms(context, copy, WARM_UP_COPIES)?;
+    }
+    Ok(())
 }
