@@ -81,6 +81,20 @@ fn sums_of(at: Segment, start: Cursor, units: u32, pivot: Real, scale: Real, mea
     var count = units * PER_UNIT;
     var c = start;
     var left = units;
+    if (ACROSS_RUNS && !measured) {
+        for (; left >= 4u; left -= 4u) {
+            let four = four_from(c, at);
+            let first = load_for_sums(four.a.x);
+            let second = load_for_sums(four.b.x);
+            let third = load_for_sums(four.c.x);
+            let fourth = load_for_sums(four.d.x);
+            absorb(first, pivot, &s, &q);
+            absorb(second, pivot, &s1, &q1);
+            absorb(third, pivot, &s2, &q2);
+            absorb(fourth, pivot, &s3, &q3);
+            c = advance(four.d, at);
+        }
+    }
     while (left > 0u) {
         let take = within_run(c.unit, left);
         let step = STRIDE * step_x();

@@ -5,8 +5,6 @@
 // the tile fits one. Barriers: log2(LANES) + 3.
 // Chosen when: hardware adapters, enough neighbouring segments to fill the device; see tuning.rs.
 
-const COLUMNS: u32 = WORKGROUP / LANES;
-
 var<workgroup> normalizers: array<Normalizer, COLUMNS>;
 
 @compute @workgroup_size(WORKGROUP)

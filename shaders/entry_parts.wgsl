@@ -19,12 +19,13 @@ fn main(
             emit_part(part_index(spans.index, at), part_of(at, spans.first, spans.units));
         }
     } else {
-        let all = p.segments * p.spans;
-        let span = span_at(min(workgroup, all - 1u));
-        let units = lane_share(span.units, invocation);
-        let at = segment_at(span.segment);
-        let t = tree(part_of(at, span.first + invocation, units), invocation);
-        if (invocation == 0u && workgroup < all) {
+        let all = tiles() * p.spans;
+        let span = tile_at(min(workgroup, all - 1u));
+        let column = invocation % COLUMNS;
+        let lane = invocation / COLUMNS;
+        let at = segment_at(min(span.segment + column, p.segments - 1u));
+        let t = shared_part(at, span, lane, invocation);
+        if (lane == 0u && column < span.rows && workgroup < all) {
             emit_part(part_index(span.index, at), t);
         }
     }

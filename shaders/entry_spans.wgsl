@@ -12,8 +12,12 @@ fn main(
         for (var row = 0u; row < spans.rows; row++) {
             apply_to(segment_at(spans.segment + row), spans.first, spans.units);
         }
-    } else if (index < p.segments * p.spans) {
-        let span = span_at(index);
-        apply_to(segment_at(span.segment), span.first + invocation, lane_share(span.units, invocation));
+    } else if (index < tiles() * p.spans) {
+        let span = tile_at(index);
+        let column = invocation % COLUMNS;
+        let lane = invocation / COLUMNS;
+        if (column < span.rows) {
+            apply_to(segment_at(span.segment + column), span.first + lane, lane_share(span.units, lane));
+        }
     }
 }

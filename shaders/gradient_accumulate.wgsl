@@ -30,32 +30,31 @@ fn accumulate_chunk(at: Segment, fixed: Normalizer, cursor: ptr<function, Cursor
     var q = Sum(0.0);
     var largest = Bits(0u);
     var ties = Bits(0u);
-    var n = fixed;
-    var w: Unit;
+    var by = Factors(fixed, splat(1.0));
     var left = units;
+    if (ACROSS_RUNS && !MAXIMUM) {
+        for (; left >= 4u; left -= 4u) {
+            let four = four_from(c, at);
+            absorb_four(four, by, &s, &q);
+            c = advance(four.d, at);
+        }
+    }
     while (left > 0u) {
         let take = within_run(c.unit, left);
         if (!WEIGHT_VARIES) {
-            if (BY_WEIGHT) {
-                n = recorded(c.weight);
-            } else {
-                w = weight_at(c.weight);
+            by = factors_at(c, by);
+        }
+        var i = 0u;
+        if (!SOFTWARE && !MAXIMUM) {
+            for (; i + 4u <= take; i += 4u) {
+                absorb_four(four_along(c), by, &s, &q);
+                c = along(c, 4u);
             }
         }
-        for (var i = 0u; i < take; i++) {
-            if (WEIGHT_VARIES) {
-                if (BY_WEIGHT) {
-                    n = recorded(c.weight);
-                } else {
-                    w = weight_at(c.weight);
-                }
-            }
+        for (; i < take; i++) {
             let u = load(c.x);
-            var g = load_dy(c);
-            if (!BY_WEIGHT) {
-                g = times(g, w);
-            }
-            absorb_gradient(g, center_and_scale(u, n), &s, &q);
+            let term = term_of(u, c, by);
+            absorb_gradient(term.g, term.x_hat, &s, &q);
             if (MAXIMUM) {
                 let size = magnitude(u);
                 ties = select(select(ties, ties + Bits(1u), size == largest), Bits(1u), size > largest);
@@ -70,4 +69,47 @@ fn accumulate_chunk(at: Segment, fixed: Normalizer, cursor: ptr<function, Cursor
     }
     *cursor = c;
     return Sums(total(s), total(q), largest, ties);
+}
+
+// What a unit of x and dy is multiplied with.
+struct Factors {
+    n: Normalizer,
+    weight: Unit,
+}
+
+// Those at a cursor; the others stay.
+fn factors_at(c: Cursor, others: Factors) -> Factors {
+    if (BY_WEIGHT) {
+        return Factors(recorded(c.weight), others.weight);
+    }
+    return Factors(others.n, weight_at(c.weight));
+}
+
+struct Term {
+    g: Unit,
+    x_hat: Unit,
+}
+
+fn term_of(u: Unit, c: Cursor, fixed: Factors) -> Term {
+    var by = fixed;
+    if (WEIGHT_VARIES || ACROSS_RUNS) {
+        by = factors_at(c, fixed);
+    }
+    var g = load_dy(c);
+    if (!BY_WEIGHT) {
+        g = times(g, by.weight);
+    }
+    return Term(g, center_and_scale(u, by.n));
+}
+
+// Four units at once, all of them read before the first is added.
+fn absorb_four(four: Four, by: Factors, s: ptr<function, Sum>, q: ptr<function, Sum>) {
+    let a = term_of(load(four.a.x), four.a, by);
+    let b = term_of(load(four.b.x), four.b, by);
+    let c = term_of(load(four.c.x), four.c, by);
+    let d = term_of(load(four.d.x), four.d, by);
+    absorb_gradient(a.g, a.x_hat, s, q);
+    absorb_gradient(b.g, b.x_hat, s, q);
+    absorb_gradient(c.g, c.x_hat, s, q);
+    absorb_gradient(d.g, d.x_hat, s, q);
 }

@@ -1,11 +1,8 @@
-// The coefficients of dx of every segment from its partial sums: one invocation per segment.
-// Reads all partial sums once, and the record; writes one vec4 a segment. No barriers.
+// The coefficients of dx of every segment from its partial sums: see gradient_gather.wgsl.
+// Reads all partial sums once, and the record; writes one vec4 a segment. Barriers: log2(LANES) + 1 if LANES > 1.
 // Chosen when: after gradient_sums.wgsl, for dx.
 
-fn invocation(segment: u32) {
-    if (segment < p.segments) {
-        let at = segment_at(segment);
-        let k = coefficients_of(gather(at), recorded(at.record));
-        coefficients[at.record] = vec4(k.a, k.b, bitcast<f32>(k.largest), k.ties);
-    }
+fn emit_gathered(at: Segment, t: Sums) {
+    let k = coefficients_of(t, recorded(at.record));
+    coefficients[at.record] = vec4(k.a, k.b, bitcast<f32>(k.largest), k.ties);
 }

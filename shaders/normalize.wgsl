@@ -10,6 +10,14 @@ fn normalize(task: Task, start: u32, units: u32) {
     // Followed apart from the cursor, because it is the same for all invocations if start is.
     var unit = unit_of_run(start);
     var left = units;
+    if (ACROSS_RUNS) {
+        for (; left >= 4u; left -= 4u) {
+            let four = four_from(c, task.at);
+            normalize_four(four, task, splat(1.0), splat(0.0));
+            c = advance(four.d, task.at);
+        }
+        unit = c.unit;
+    }
     while (left > 0u) {
         let take = within_run(unit, left);
         var w: Unit;
@@ -19,9 +27,10 @@ fn normalize(task: Task, start: u32, units: u32) {
             b = bias_at(c.weight);
         }
         var i = 0u;
-        if (UNROLL == 4u && !WEIGHT_VARIES) {
+        if (UNROLL == 4u && (PER_UNIT == 4u || !WEIGHT_VARIES)) {
             for (; i + 4u <= take; i += 4u) {
-                c = normalize_four(c, task, w, b);
+                normalize_four(four_along(c), task, w, b);
+                c = along(c, 4u);
             }
         }
         for (; i < take; i++) {
@@ -45,20 +54,24 @@ fn normalize(task: Task, start: u32, units: u32) {
     }
 }
 
-// Four units at once, which have the same weight: all are read before the first is written.
-fn normalize_four(first: Cursor, task: Task, w: Unit, b: Unit) -> Cursor {
-    let second = along(first, 1u);
-    let third = along(first, 2u);
-    let fourth = along(first, 3u);
-    let y0 = affine(center_and_scale(load(first.x), task.n), w, b);
-    let y1 = affine(center_and_scale(load(second.x), task.n), w, b);
-    let y2 = affine(center_and_scale(load(third.x), task.n), w, b);
-    let y3 = affine(center_and_scale(load(fourth.x), task.n), w, b);
+// Four units at once: all are read before the first is written. w and b are theirs where all have the same.
+fn normalize_four(four: Four, task: Task, w: Unit, b: Unit) {
+    let y0 = normalize_unit(four.a, task, w, b);
+    let y1 = normalize_unit(four.b, task, w, b);
+    let y2 = normalize_unit(four.c, task, w, b);
+    let y3 = normalize_unit(four.d, task, w, b);
     if (task.present) {
-        store(first, y0);
-        store(second, y1);
-        store(third, y2);
-        store(fourth, y3);
+        store(four.a, y0);
+        store(four.b, y1);
+        store(four.c, y2);
+        store(four.d, y3);
     }
-    return along(first, 4u);
+}
+
+fn normalize_unit(c: Cursor, task: Task, w: Unit, b: Unit) -> Unit {
+    let x_hat = center_and_scale(load(c.x), task.n);
+    if (WEIGHT_VARIES || ACROSS_RUNS) {
+        return affine(x_hat, weight_at(c.weight), bias_at(c.weight));
+    }
+    return affine(x_hat, w, b);
 }

@@ -17,19 +17,29 @@ fn record_of(t: Single) -> vec4<f32> {
     let e = scaled(t.e, shift);
     let divisor = f32(max(t.count, p.ddof + 1u) - p.ddof);
     let v = scaled(scaled(t.m2 / divisor, shift), shift);
-    var r: f32;
-    if (EPS_ON_DEVIATION) {
-        r = 1.0 / (sqrt(v) + scaled(p.eps, -exponent));
-    } else {
-        let variance = v + scaled(scaled(p.eps, -exponent), -exponent);
-        let bits = bitcast<u32>(variance);
-        if ((bits & ABS) == 0u) {
-            r = select(infinity(), 1.0, ZERO_IS_ONE);
-        } else if ((bits & ~ABS) != 0u) {
-            r = not_a_number();
-        } else {
-            r = 1.0 / sqrt(variance);
-        }
-    }
+    let eps = scaled(p.eps, -exponent);
+    let r = reciprocal_deviation(v, eps, scaled(eps, select(-exponent, 0, EPS_ON_DEVIATION)));
     return vec4(m, e, r, scalar_power_of_two(-exponent));
+}
+
+// The same for moments whose exponent is 0 and that hold neither NaN nor infinity.
+fn ordinary_record_of(t: Single) -> vec4<f32> {
+    let divisor = f32(max(t.count, p.ddof + 1u) - p.ddof);
+    return vec4(t.m, t.e, reciprocal_deviation(t.m2 / divisor, p.eps, p.eps), 1.0);
+}
+
+// `eps` is in units of the deviation, or `squared` in those of the variance v.
+fn reciprocal_deviation(v: f32, eps: f32, squared: f32) -> f32 {
+    if (EPS_ON_DEVIATION) {
+        return 1.0 / (sqrt(v) + eps);
+    }
+    let variance = v + squared;
+    let bits = bitcast<u32>(variance);
+    if ((bits & ABS) == 0u) {
+        return select(infinity(), 1.0, ZERO_IS_ONE);
+    }
+    if ((bits & ~ABS) != 0u) {
+        return not_a_number();
+    }
+    return 1.0 / sqrt(variance);
 }

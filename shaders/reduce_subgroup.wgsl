@@ -22,6 +22,11 @@ fn reduce_max(v: u32, place: Place) -> u32 {
     return largest;
 }
 
+// True if `yes` is, of all segments whose invocations go on together.
+fn all_agree(yes: bool, place: Place) -> bool {
+    return subgroupAll(yes);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -15,9 +15,9 @@ fn reduce_max(v: u32, place: Place) -> u32 {
     return subgroupMax(v);
 }
 
-// The mean of the segment's first unit.
-fn mean_of_first(at: Segment, scale: f32, place: Place) -> f32 {
-    return subgroupBroadcast(unit_mean(held[0] * scale), 0u);
+// True if `yes` is, of all segments whose invocations go on together.
+fn all_agree(yes: bool, place: Place) -> bool {
+    return subgroupAll(yes);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -41,6 +41,16 @@ fn reduce_max(v: u32, place: Place) -> u32 {
     return largest;
 }
 
+// True if `yes` is, of all segments whose invocations go on together.
+var<workgroup> shared_agreement: u32;
+
+fn all_agree(yes: bool, place: Place) -> bool {
+    if (place.lane == 0u) {
+        shared_agreement = select(0u, 1u, yes);
+    }
+    return workgroupUniformLoad(&shared_agreement) == 1u;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -21,6 +21,11 @@ fn mean_of_first(at: Segment, scale: f32, place: Place) -> f32 {
     return unit_mean(held[0] * scale);
 }
 
+// True if `yes` is, of all segments whose invocations go on together.
+fn all_agree(yes: bool, place: Place) -> bool {
+    return yes;
+}
+
 fn invocation(index: u32) {
     hold_parameters(Place(0u));
     for (var row = 0u; row < ROWS; row++) {

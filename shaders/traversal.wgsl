@@ -145,7 +145,31 @@ fn advance(c: Cursor, at: Segment) -> Cursor {
     return next;
 }
 
-// A span of a segment, or of `rows` neighbouring ones: the work of an invocation, or of a workgroup (LANES > 1).
+// Four units are moved at once wherever they lie, so that their loads are on their way together, where the lanes of a
+// workgroup may find few units in a run.
+const ACROSS_RUNS: bool = UNROLL == 4u && PER_UNIT == 4u && RUNS && STRIDE > 1u && !TAIL;
+
+struct Four {
+    a: Cursor,
+    b: Cursor,
+    c: Cursor,
+    d: Cursor,
+}
+
+// A cursor with the next three, of one run.
+fn four_along(c: Cursor) -> Four {
+    return Four(c, along(c, 1u), along(c, 2u), along(c, 3u));
+}
+
+// A cursor with the next three, of any run.
+fn four_from(c: Cursor, at: Segment) -> Four {
+    let second = advance(c, at);
+    let third = advance(second, at);
+    return Four(c, second, third, advance(third, at));
+}
+
+// A span of a segment, or of `rows` neighbouring ones: the work of an invocation, or of a workgroup (LANES > 1), whose
+// invocations take COLUMNS neighbouring segments, LANES each.
 struct Span {
     segment: u32,
     rows: u32,
@@ -154,10 +178,20 @@ struct Span {
     units: u32,
 }
 
-// Workgroups take the spans of one segment in turn.
-fn span_at(index: u32) -> Span {
-    let segment = index / p.spans;
-    return span_of(segment, 1u, index - segment * p.spans);
+fn tiles() -> u32 {
+    return (p.segments + COLUMNS - 1u) / COLUMNS;
+}
+
+// Workgroups take the spans of one segment in turn, or, of neighbouring segments, what is side by side.
+fn tile_at(index: u32) -> Span {
+    if (COLUMNS == 1u) {
+        let segment = index / p.spans;
+        return span_of(segment, 1u, index - segment * p.spans);
+    }
+    let across = tiles();
+    let span = index / across;
+    let segment = (index - span * across) * COLUMNS;
+    return span_of(segment, min(COLUMNS, p.segments - segment), span);
 }
 
 // Invocations next to each other take neighbouring segments, ROWS each; no rows beyond the last span.

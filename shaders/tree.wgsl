@@ -1,4 +1,4 @@
-// Combines what LANES invocations have that are TREE_STEP apart; the first of them gets the result.
+// Combines what LANES invocations have that are COLUMNS apart; the first of them gets the result.
 
 var<workgroup> shared_partials: array<Partial, TREE_SIZE>;
 
@@ -6,8 +6,8 @@ fn tree(t: Partial, invocation: u32) -> Partial {
     shared_partials[invocation] = t;
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
-        if (invocation / TREE_STEP < half) {
-            let other = shared_partials[invocation + half * TREE_STEP];
+        if (invocation / COLUMNS < half) {
+            let other = shared_partials[invocation + half * COLUMNS];
             shared_partials[invocation] = combine(shared_partials[invocation], other);
         }
     }

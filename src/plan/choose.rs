@@ -20,19 +20,20 @@ pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning)
         Some((smallest, _)) => smallest.min(tuning.subgroup_workgroup),
         None => 32.min(tuning.subgroup_workgroup),
     };
-    let lanes = resident_lanes(units, 1, most, tuning)?;
+    let lanes = resident_lanes(units, 1, most, tuning.resident_units)?;
     (tuning.subgroup_workgroup <= traits.workgroup_invocations).then_some(lanes)
 }
 
 /// Lanes of a resident segment that has a workgroup to itself, if it fits.
 pub(super) fn workgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
     let (least, most) = tuning.workgroup_lanes;
-    resident_lanes(units, least, most.min(traits.widest_tree()), tuning)
+    let most_units = tuning.resident_units.1;
+    let units_each = (tuning.workgroup_units.min(most_units), most_units);
+    resident_lanes(units, least, most.min(traits.widest_tree()), units_each)
 }
 
 /// The fewest lanes, a power of two, that hold a segment at the best number of units each, or at the most.
-fn resident_lanes(units: u32, least: u32, most: u32, tuning: &Tuning) -> Option<u32> {
-    let (best, limit) = tuning.resident_units;
+fn resident_lanes(units: u32, least: u32, most: u32, (best, limit): (u32, u32)) -> Option<u32> {
     let lanes = units.div_ceil(best).next_power_of_two().clamp(least, most.max(least));
     (lanes <= most && units.div_ceil(lanes) <= limit).then_some(lanes)
 }
@@ -185,6 +186,17 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
             let resident = resident.then_some(Variant::Subgroup);
             resident.into_iter().chain([walked, Variant::Split]).collect()
         }
-        (false, false) => vec![Variant::Subgroup, Variant::Workgroup, Variant::Split],
+        (false, false) => {
+            let subgroup = traits.subgroup_size.map_or(32, |(smallest, _)| smallest);
+            if units <= subgroup * tuning.workgroup_units {
+                vec![Variant::Subgroup, Variant::Workgroup, Variant::Split]
+            } else if units <= tuning.workgroup_lanes.1 * tuning.workgroup_units
+                || segments >= tuning.workgroup_segments
+            {
+                vec![Variant::Workgroup, Variant::Subgroup, Variant::Split]
+            } else {
+                vec![Variant::Split]
+            }
+        }
     }
 }

@@ -73,6 +73,9 @@ impl Header {
                 Kernel::ShortRows | Kernel::Resident => pick(self.tail_share > 0, resident_tail, resident_tail_none),
                 _ => pick(self.tail, tail, tail_none),
             });
+            if matches!(self.kernel, Kernel::ShortRows | Kernel::Resident) {
+                modules.push(pick(self.software, resident_units_rolled, resident_units));
+            }
         }
         match self.kernel {
             Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
@@ -100,19 +103,16 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.extend([resident, resident_rows]);
-                modules.extend(match self.reduction {
-                    Reduction::Tree => &[reduce_tree, first_loaded][..],
-                    Reduction::Subgroup => &[reduce_subgroup, first_loaded],
-                    Reduction::WholeSubgroup => &[reduce_whole_subgroup],
-                    Reduction::Workgroup => &[reduce_workgroup, first_loaded],
-                });
+                modules.extend([resident, resident_rows, self.reduction_module()]);
+                let whole_subgroup = self.reduction == Reduction::WholeSubgroup;
+                modules.push(pick(whole_subgroup, first_broadcast, first_loaded));
             }
             Kernel::Partial => {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
                 modules.extend([accumulate, tree, entry_parts, partial]);
+                modules.push(pick(self.sums_quickly(), shared_part_quick, shared_part));
             }
             Kernel::Finish => {
                 modules.extend(statistics);
@@ -142,7 +142,7 @@ impl Header {
             Kernel::GradientSums => {
                 modules.extend(self.gradient_modules());
                 let emit = pick(columns, emit_sums_columns, emit_sums_row);
-                modules.extend([gradient_accumulate, tree, entry_parts, emit, gradient_sums]);
+                modules.extend([gradient_accumulate, tree, entry_parts, shared_part, emit, gradient_sums]);
             }
             Kernel::GradientApply => {
                 modules.extend(self.gradient_modules());
@@ -153,22 +153,49 @@ impl Header {
                 });
                 modules.extend([entry_spans, gradient_dx, put_dx, gradient_apply]);
             }
+            Kernel::GradientResident => {
+                modules.extend(self.gradient_modules());
+                modules.extend([put_dx, gradient_resident, self.reduction_module()]);
+                modules.push(pick(self.sums, resident_sums, resident_sums_none));
+            }
+            Kernel::GradientTotals => {
+                modules.extend([tree, gradient_totals]);
+                modules.extend(self.parameter_modules());
+            }
             Kernel::GradientWindow => {
                 modules.push(self.weight_module());
                 modules.extend([load, entry, moments, put_dx, response, gradient_window]);
             }
             Kernel::GradientFinish => {
                 modules.extend(self.gradient_modules());
-                modules.extend([traversal, entry, gradient_gather, gradient_finish]);
+                modules.extend([traversal, tree, gradient_gather, gradient_finish]);
             }
             Kernel::GradientParameters => {
-                modules.extend([traversal, entry, gradient_moments, gradient_gather, gradient_parameters]);
+                modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_parameters]);
                 modules.push(self.weight_module());
-                modules.push(pick(self.dweight, dweight_write, dweight_skip));
-                modules.push(pick(self.dbias, dbias_write, dbias_skip));
+                modules.extend(self.parameter_modules());
             }
         }
         modules
+    }
+
+    /// The module that reduces over the lanes of a resident segment.
+    fn reduction_module(&self) -> Module {
+        match self.reduction {
+            Reduction::Tree => Module::reduce_tree,
+            Reduction::Subgroup => Module::reduce_subgroup,
+            Reduction::WholeSubgroup => Module::reduce_whole_subgroup,
+            Reduction::Workgroup => Module::reduce_workgroup,
+        }
+    }
+
+    /// The modules that write the gradients of weight and bias.
+    fn parameter_modules(&self) -> [Module; 2] {
+        use Module::*;
+        [
+            if self.dweight { dweight_write } else { dweight_skip },
+            if self.dbias { dbias_write } else { dbias_skip },
+        ]
     }
 
     /// The module that reads dy.

@@ -73,6 +73,10 @@ pub enum Kernel {
     GradientParameters,
     /// `gradient_apply.wgsl`
     GradientApply,
+    /// `gradient_resident.wgsl`
+    GradientResident,
+    /// `gradient_totals.wgsl`
+    GradientTotals,
     /// `gradient_window.wgsl`
     GradientWindow,
 }
@@ -97,15 +101,15 @@ impl Kernel {
             Self::GradientFinish => "gradient finish",
             Self::GradientParameters => "gradient parameters",
             Self::GradientApply => "gradient apply",
+            Self::GradientResident => "gradient resident",
+            Self::GradientTotals => "gradient totals",
             Self::GradientWindow => "gradient window",
         }
     }
 
     fn reads_x(self) -> bool {
-        !matches!(
-            self,
-            Self::Finish | Self::Given | Self::Running | Self::Copy | Self::GradientFinish | Self::GradientParameters
-        )
+        let others = matches!(self, Self::Finish | Self::Given | Self::Running | Self::Copy);
+        !others && !self.gathers()
     }
 
     fn writes_y(self) -> bool {
@@ -117,12 +121,18 @@ impl Kernel {
     }
 
     pub(crate) fn writes_dx(self) -> bool {
-        matches!(self, Self::GradientLane | Self::GradientApply | Self::GradientWindow)
+        matches!(
+            self,
+            Self::GradientLane | Self::GradientApply | Self::GradientResident | Self::GradientWindow
+        )
     }
 
     /// True of kernels that combine partial sums of gradients.
     fn gathers(self) -> bool {
-        matches!(self, Self::GradientFinish | Self::GradientParameters)
+        matches!(
+            self,
+            Self::GradientFinish | Self::GradientParameters | Self::GradientTotals
+        )
     }
 }
 
@@ -188,8 +198,8 @@ impl Unit {
     /// Units that a loop moves at once: several where one is little beside the loop itself.
     fn unroll(self) -> u32 {
         match self {
-            Self::Scalar | Self::Columns => 4,
-            Self::Vec4 | Self::Mat4 | Self::Loose => 1,
+            Self::Scalar | Self::Vec4 | Self::Columns => 4,
+            Self::Mat4 | Self::Loose => 1,
         }
     }
 
@@ -270,8 +280,8 @@ pub struct Header {
     pub runs: bool,
     /// Units of a segment that an invocation holds in registers.
     pub units: u32,
-    /// Their loads are compiled once, in a loop: see `resident.wgsl`.
-    pub rolled: bool,
+    /// True on adapters that run shaders on the CPU, which take long to compile what is not in a loop.
+    pub software: bool,
     /// Consecutive segments of an invocation.
     pub rows: u32,
     /// True if every lane of a resident segment holds as many units as any.
@@ -329,6 +339,8 @@ pub struct Header {
     pub dweight: bool,
     /// The gradient of the bias is written.
     pub dbias: bool,
+    /// Partial sums of the gradients of weight and bias are written beside dx.
+    pub sums: bool,
     /// Records are written.
     pub records: bool,
     /// Moments are written.
@@ -353,7 +365,7 @@ impl Header {
             reduced: 0,
             runs: false,
             units: 1,
-            rolled: false,
+            software: false,
             rows: 1,
             full_lanes: false,
             full_groups: false,
@@ -382,6 +394,7 @@ impl Header {
             dx_place: DxPlace::Apart,
             dweight: false,
             dbias: false,
+            sums: false,
             records: false,
             moments: false,
             output_in_x: false,
@@ -426,7 +439,7 @@ impl Header {
             (Slot::Dx, kernel.writes_dx(), true),
             (Slot::Dweight, self.dweight, true),
             (Slot::Dbias, self.dbias, true),
-            (Slot::Sums, kernel == Kernel::GradientSums, true),
+            (Slot::Sums, kernel == Kernel::GradientSums || self.sums, true),
             (Slot::SumsRead, kernel.gathers(), false),
             (Slot::Coefficients, settles, kernel == Kernel::GradientFinish),
         ];
@@ -440,6 +453,16 @@ impl Header {
             .collect()
     }
 
+    /// Neighbouring segments that a workgroup takes side by side, `lanes` invocations each.
+    fn columns(&self) -> u32 {
+        self.workgroup / self.lanes
+    }
+
+    /// True if a workgroup first tries plain sums over what it shares: see `shared_part_quick.wgsl`.
+    fn sums_quickly(&self) -> bool {
+        !self.software && self.lanes > 1 && !matches!(self.power, Power::Any | Power::Maximum)
+    }
+
     /// Moments that a tree over the workgroup holds: one, unused, where each invocation works alone.
     fn tree_size(&self) -> u32 {
         if self.lanes > 1 { self.workgroup } else { 1 }
@@ -450,18 +473,32 @@ impl Header {
         let columns = self.unit == Unit::Columns;
         let moments = self.tree_size() * if columns { 80 } else { 20 };
         match (self.kernel, self.reduction) {
+            (Kernel::Partial, _) if self.sums_quickly() => moments + self.workgroup * if columns { 32 } else { 8 } + 8,
             (Kernel::Partial | Kernel::Finish, _) => moments,
             (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
-            (Kernel::Resident, Reduction::Tree) => self.workgroup * 12,
-            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12,
+            (Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientParameters, _) => self.tree_size() * 16,
+            (Kernel::Resident | Kernel::GradientResident, reduction) => {
+                let shares = match (self.sums, self.columns()) {
+                    (false, _) => 0,
+                    (true, 1) => 1,
+                    (true, _) => self.workgroup,
+                };
+                let reduced = match reduction {
+                    Reduction::Tree => self.workgroup * 12 + self.columns() * 4 + 4,
+                    Reduction::Workgroup => self.workgroup / 4 * 12 + 4,
+                    Reduction::Subgroup | Reduction::WholeSubgroup => 0,
+                };
+                reduced + shares * 32
+            }
             _ => 0,
         }
     }
 
     /// True if the shader has subgroup operations.
     pub fn uses_subgroups(&self) -> bool {
-        let reduces = self.kernel == Kernel::Resident && self.reduction != Reduction::Tree;
+        let resident = matches!(self.kernel, Kernel::Resident | Kernel::GradientResident);
+        let reduces = resident && self.reduction != Reduction::Tree;
         reduces || self.parameters == Parameters::Shared
     }
 
@@ -474,7 +511,8 @@ impl Header {
     pub fn wgsl_for(&self, dialect: Dialect) -> String {
         let mut text = String::new();
         if self.uses_subgroups() && dialect == Dialect::WebGpu {
-            text.push_str("enable subgroups;\n");
+            // Lanes of a subgroup go the same way where they have voted on it, which no analysis can see.
+            text.push_str("enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n");
         }
         let mut body = String::new();
         for module in self.modules() {
@@ -493,14 +531,7 @@ impl Header {
             ("WORKGROUP", self.workgroup),
             ("LANES", self.lanes),
             ("STRIDE", stride),
-            (
-                "TREE_STEP",
-                if self.kernel == Kernel::Column {
-                    self.workgroup / self.lanes
-                } else {
-                    1
-                },
-            ),
+            ("COLUMNS", self.columns()),
             ("TREE_SIZE", self.tree_size()),
             ("UNIT_STEP", self.unit.width() / self.unit.index_width()),
             ("UNROLL", self.unit.unroll()),
@@ -522,10 +553,10 @@ impl Header {
     fn switches(&self) -> [(&'static str, bool); 22] {
         [
             ("RUNS", self.runs),
+            ("SOFTWARE", self.software),
             ("FULL_LANES", self.full_lanes),
             ("FULL_GROUPS", self.full_groups),
             ("HOLD", self.hold),
-            ("ROLLED", self.rolled),
             ("UNIT_STEPS", self.unit_steps),
             ("SHIFTED", self.shifted),
             ("PAIRS", self.pairs || self.unit == Unit::Loose),

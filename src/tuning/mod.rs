@@ -103,6 +103,14 @@ thresholds! {
     resident_rows: u32 = up_to(1024),
     /// Invocations of a workgroup that shares one segment, at least and at most.
     workgroup_lanes: (u32, u32) = powers_of_two(1024),
+    /// Units that an invocation of a resident segment holds at best in the backward pass, and at most.
+    gradient_units: (u32, u32) = ordered(4),
+    /// Invocations that should work where each adds up what it holds for the gradients of the weights.
+    gradient_target: u32 = up_to(1 << 24),
+    /// Units that an invocation of such a segment holds at best; longer ones than a subgroup holds so have a workgroup.
+    workgroup_units: u32 = up_to(16),
+    /// Fewest segments that are held where invocations have to hold more than that; fewer are split.
+    workgroup_segments: u32 = up_to(1 << 30),
     /// Invocations that share a span when a segment is split.
     split_lanes: u32 = power_of_two(1024),
     /// Invocations that a split should put to work.
@@ -145,6 +153,10 @@ impl Tuning {
         resident_units: (1, 8),
         resident_rows: 64,
         workgroup_lanes: (16, 256),
+        workgroup_units: 2,
+        workgroup_segments: 1,
+        gradient_units: (2, 4),
+        gradient_target: 4096,
         split_lanes: 8,
         split_target: 256,
         split_units: 32,
@@ -172,12 +184,18 @@ impl Tuning {
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
-    pub const SOFTWARE_UNUSED: &[&str] = &["workgroup_lanes"];
+    pub const SOFTWARE_UNUSED: &[&str] = &[
+        "workgroup_lanes",
+        "workgroup_units",
+        "workgroup_segments",
+        "gradient_units",
+        "gradient_target",
+    ];
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
-    /// Reasoned, not measured: no hardware adapter was at hand, so that there is no record to cite. `wgnorm tune` measures
-    /// them on one.
+    /// Measured on an NVIDIA H200 (`benches/records/2026-11-26-h200-thresholds.md`), but for `run_elements`, `column_lanes`,
+    /// `lane_segments` and those of kernels that are not chosen there. `wgnorm tune` measures them on another adapter.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),
@@ -191,9 +209,13 @@ impl Tuning {
         subgroup_workgroup: 128,
         resident_units: (4, 16),
         resident_rows: 1,
-        workgroup_lanes: (64, 256),
+        workgroup_lanes: (64, 512),
+        workgroup_units: 8,
+        workgroup_segments: 256,
+        gradient_units: (2, 4),
+        gradient_target: 1 << 17,
         split_lanes: 256,
-        split_target: 1 << 18,
+        split_target: 1 << 19,
         split_units: 4,
         column_lanes: 8,
         column_target: 1 << 18,

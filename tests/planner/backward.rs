@@ -96,8 +96,13 @@ fn check_reach(step: &Step) {
     let (header, p) = (&step.header, &step.params);
     if matches!(
         header.kernel,
-        Kernel::Copy | Kernel::Given | Kernel::Partial | Kernel::Finish
+        Kernel::Copy | Kernel::Given | Kernel::Partial | Kernel::Finish | Kernel::GradientTotals
     ) {
+        if header.kernel == Kernel::GradientTotals {
+            let read = u64::from(p.parts) * u64::from(p.segments) * 16;
+            let sums = step.bindings.iter().find(|(binding, _)| binding.slot == Slot::SumsRead);
+            assert!(matches!(sums, Some((_, Operand::Workspace { size, .. })) if *size >= read));
+        }
         return;
     }
     let digits = &p.digits[..(header.kept + header.reduced) as usize];
@@ -144,6 +149,13 @@ fn check_reach(step: &Step) {
     if header.kernel == Kernel::GradientParameters {
         check(Slot::Dweight, record + u64::from(p.dweight_offset), 1);
         check(Slot::Dbias, record + u64::from(p.dbias_offset), 1);
+    }
+    if header.kernel == Kernel::GradientResident {
+        // Of every workgroup, two weights a vec4.
+        let pairs = 2 * u64::from(p.units);
+        assert_eq!(u64::from(p.parts), step.workgroups);
+        check(Slot::Sums, u64::from(p.parts) * pairs - 1, 4);
+        return;
     }
     let part = u64::from(p.first_span + p.spans - 1) * u64::from(p.parts_stride);
     check(Slot::Sums, part + record - u64::from(p.record_offset), 4);

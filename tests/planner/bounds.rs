@@ -83,7 +83,9 @@ pub fn trips(step: &Step) -> u64 {
             u64::from(header.rows) * (walked(units) + 6 * chunks(units) + 16)
         }
         Kernel::GradientApply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
-        Kernel::GradientFinish | Kernel::GradientParameters => 3 * u64::from(p.units) + 16,
+        Kernel::GradientResident => u64::from(header.rows + header.workgroup / header.lanes * header.units + 16),
+        Kernel::GradientTotals => share(p.parts) + 16,
+        Kernel::GradientFinish | Kernel::GradientParameters => 3 * share(p.units) + 32,
         // About every neighbour, and about the element itself, a window of neighbours, each read three times.
         Kernel::GradientWindow => {
             let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;

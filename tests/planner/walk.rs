@@ -253,9 +253,6 @@ pub fn shares(step: &Step) -> Vec<Share> {
     };
     let spans = matches!(header.kernel, Kernel::Partial | Kernel::Apply | Kernel::Window);
     for group in 0..step.workgroups as u32 {
-        if spans && lanes > 1 {
-            assert_eq!(workgroup, lanes);
-        }
         for invocation in 0..workgroup {
             let alone = group * workgroup + invocation;
             if header.kernel == Kernel::Apply && header.parameters == Parameters::Shared {
@@ -268,9 +265,16 @@ pub fn shares(step: &Step) -> Vec<Share> {
                 continue;
             }
             if spans && lanes > 1 {
-                if group < p.segments * p.spans {
-                    let span = walk.span_of(group / p.spans, group % p.spans);
-                    push(span.segment, span.index, span.first, invocation, span.units);
+                let columns = workgroup / lanes;
+                let tiles = p.segments.div_ceil(columns);
+                let (tile, span) = match columns {
+                    1 => (group / p.spans, group % p.spans),
+                    _ => (group % tiles, group / tiles),
+                };
+                let segment = tile * columns + invocation % columns;
+                if span < p.spans && segment < p.segments {
+                    let span = walk.span_of(segment, span);
+                    push(span.segment, span.index, span.first, invocation / columns, span.units);
                 }
                 continue;
             }

@@ -13,12 +13,12 @@ fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, u
     let kernels: Vec<_> = recipe.steps.iter().map(|step| step.header.kernel).collect();
     assert_eq!(kernels, [Kernel::Partial, Kernel::Finish, Kernel::Apply]);
     let (partial, finish) = (header(&recipe, Kernel::Partial), header(&recipe, Kernel::Finish));
-    let lanes = if variant == Variant::Split {
-        context.tuning().split_lanes
-    } else {
-        1
-    };
-    assert_eq!(partial.lanes, lanes);
+    match (variant, context.traits().software) {
+        (Variant::Split, _) => assert_eq!(partial.lanes, context.tuning().split_lanes),
+        (_, true) => assert_eq!(partial.lanes, 1),
+        // A tile of columns: as many lanes as are left of the workgroup.
+        (_, false) => assert!(partial.lanes > 1 && partial.workgroup.is_multiple_of(partial.lanes)),
+    }
     let alone = recipe.steps[1].params.parts <= context.tuning().finish_parts;
     assert_eq!(finish.lanes, if alone { 1 } else { finish.workgroup });
     (partial, finish, recipe.steps[0].params.spans as usize)

@@ -17,7 +17,7 @@ const CACHES: u64 = 4;
 /// the clocks were. `benches/gpu/peers.py` has as many.
 const COPIES: usize = 4;
 /// Milliseconds after which clocks are taken to be up, and copies in a submission of that time.
-const WARM_UP_MS: f64 = 300.0;
+const WARM_UP_MS: f64 = 150.0;
 const WARM_UP_COPIES: usize = 16;
 
 /// A copy between two buffers that are larger than the caches of the device, or of most devices, or as large as it binds.

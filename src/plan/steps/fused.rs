@@ -25,7 +25,6 @@ impl Planner<'_> {
         if traversal == Traversal::Rows && short {
             header.kernel = Kernel::ShortRows;
             layout.resident_header(&mut header, 1);
-            header.rolled = self.traits.software;
             // Several segments an invocation, but not so many that few workgroups are left.
             let spare = layout.groups / (tuning.lane_workgroup.0 * tuning.lane_workgroups);
             header.rows = (tuning.short_row_elements / elements).min(spare).clamp(1, 64);
@@ -68,15 +67,11 @@ impl Planner<'_> {
     pub(super) fn resident(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
         let (traits, tuning, variant) = (self.traits, self.tuning, part.variant);
         let layout = self.layout(part, Traversal::HeldRows)?;
-        let (lanes, workgroup, subgroup) = match variant {
-            Variant::Subgroup => (
-                subgroup_lanes(layout.units, traits, tuning),
-                tuning.subgroup_workgroup,
-                Reduction::Subgroup,
-            ),
+        let (lanes, workgroup) = match variant {
+            Variant::Subgroup => (subgroup_lanes(layout.units, traits, tuning), tuning.subgroup_workgroup),
             _ => {
                 let lanes = workgroup_lanes(layout.units, traits, tuning);
-                (lanes, lanes.unwrap_or_default(), Reduction::Workgroup)
+                (lanes, lanes.unwrap_or_default())
             }
         };
         let Some(lanes) = lanes else {
@@ -89,15 +84,7 @@ impl Planner<'_> {
         };
         let mut header = self.header_of(part, Kernel::Resident, workgroup);
         layout.resident_header(&mut header, lanes);
-        header.rolled = traits.software;
-        // Subgroups are full where workgroups are whole numbers of them, and segments do not straddle them.
-        header.reduction = match traits.subgroup_size {
-            Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => match subgroup {
-                Reduction::Subgroup if (lanes, lanes) == (smallest, largest) => Reduction::WholeSubgroup,
-                _ => subgroup,
-            },
-            _ => Reduction::Tree,
-        };
+        header.reduction = self.reduction(lanes, workgroup, variant);
         let slots = workgroup / lanes;
         header.rows = (layout.groups / slots / tuning.lane_workgroups).clamp(1, tuning.resident_rows);
         header.hold = self.whole.has_affine && header.rows > 1 && layout.same_weights();
@@ -105,6 +92,19 @@ impl Planner<'_> {
         layout.params(&mut params);
         let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
         self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// How the lanes of resident segments reduce. Subgroups are full where workgroups are whole numbers of them, and segments
+    /// do not straddle them.
+    pub(super) fn reduction(&self, lanes: u32, workgroup: u32, variant: Variant) -> Reduction {
+        match self.traits.subgroup_size {
+            Some((smallest, largest)) if smallest >= 4 && workgroup.is_multiple_of(largest) => match variant {
+                Variant::Subgroup if (lanes, lanes) == (smallest, largest) => Reduction::WholeSubgroup,
+                Variant::Subgroup => Reduction::Subgroup,
+                _ => Reduction::Workgroup,
+            },
+            _ => Reduction::Tree,
+        }
     }
 
     /// Invocations of a workgroup where each works alone: more where that leaves enough workgroups.

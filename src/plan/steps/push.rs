@@ -23,6 +23,7 @@ impl Planner<'_> {
         header.weight = operation.weight;
         header.bias = operation.bias;
         header.dtype = operation.dtype;
+        header.software = self.traits.software;
         header
     }
 

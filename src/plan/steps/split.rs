@@ -11,11 +11,18 @@ use crate::plan::{MOMENTS_BYTES, Role};
 use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
 use crate::tuning::{MAX_TRIPS, Variant};
 
+/// The most units of columns that a workgroup takes side by side: 512 bytes.
+const COLUMN_TILE: u32 = 32;
+
+/// Bytes of workgroup memory of an invocation that sums a unit of columns: its moments, and its sums.
+const COLUMN_MOMENTS_BYTES: u32 = 80 + 32;
+
 /// How a dispatch is spread over a layout.
 #[derive(Clone, Copy)]
 pub(super) struct Spread {
     pub lanes: u32,
-    /// Neighbouring segments that an invocation takes one after the other.
+    /// Neighbouring segments that an invocation takes one after the other, or, where several share a span, that a
+    /// workgroup takes side by side.
     pub rows: u32,
     pub workgroup: u32,
     pub spans: u32,
@@ -36,6 +43,25 @@ impl Planner<'_> {
     /// Invocations that share a span along a row.
     pub(super) fn split_lanes(&self) -> u32 {
         self.tuning.split_lanes.min(self.traits.widest_tree())
+    }
+
+    /// Invocations that share a span of a unit of columns: one where the device runs few at once; else as many as a
+    /// workgroup has that is no wider than the columns, or than a few lines of memory.
+    pub(super) fn column_split_lanes(&self, layout: &Layout) -> u32 {
+        if self.traits.software {
+            return 1;
+        }
+        let across = match self.operation.batch_invariant {
+            true => COLUMN_TILE,
+            false => layout.groups.next_power_of_two().min(COLUMN_TILE),
+        };
+        (self.column_workgroup() / across).max(1)
+    }
+
+    /// Invocations of a workgroup that shares spans of columns: their moments have to fit its memory.
+    fn column_workgroup(&self) -> u32 {
+        let fit = (self.traits.workgroup_memory / COLUMN_MOMENTS_BYTES).max(1);
+        self.split_lanes().min(1 << fit.ilog2())
     }
 
     /// How spans are walked along a row by so many invocations.
@@ -67,7 +93,7 @@ impl Planner<'_> {
         };
         // More columns than a subgroup of eight covers: an invocation takes several, so that it moves whole lines of memory
         // within spans that a cache holds.
-        let rows = match columns && layout.groups > 8 {
+        let rows = match columns && lanes == 1 && layout.groups > 8 {
             true => tuning.column_rows,
             false => 1,
         };
@@ -87,6 +113,11 @@ impl Planner<'_> {
         let spans_of = |units: u32| layout.units.div_ceil(units.saturating_mul(lanes));
         let spans = wanted.min(most).max(spans_of(cached_units)).min(most_spans);
         let spans = spans.max(spans_of(most_units)).max(1);
+        let rows = if columns && lanes > 1 {
+            self.column_workgroup() / lanes
+        } else {
+            rows
+        };
         self.spread_over(layout, (lanes, rows), spans)
     }
 
@@ -96,7 +127,7 @@ impl Planner<'_> {
         let spans = layout.units.div_ceil(span_units);
         let workgroup = match lanes {
             1 => self.lane_workgroup(u64::from(layout.groups.div_ceil(rows)) * u64::from(spans)),
-            _ => lanes,
+            _ => lanes * rows,
         };
         Spread {
             lanes,
@@ -121,7 +152,7 @@ impl Planner<'_> {
     pub(super) fn spread_header(&self, mut header: Header, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
         layout.header(&mut header);
         header.lanes = spread.lanes;
-        header.rows = spread.rows;
+        header.rows = if spread.lanes > 1 { 1 } else { spread.rows };
         let mut params = self.params();
         layout.params(&mut params);
         params.spans = spread.spans;
@@ -187,7 +218,10 @@ impl Planner<'_> {
         let mut spans = 0u32;
         for part in block {
             let layout = self.partial_layout(part, columns)?;
-            let lanes = if columns.is_some() { 1 } else { self.split_lanes() };
+            let lanes = match columns {
+                Some(_) => self.column_split_lanes(&layout),
+                None => self.split_lanes(),
+            };
             let spread = self.spread(&layout, columns.is_some(), lanes, most_spans);
             walks.push((part, layout, spread, spans));
             spans = multiply(spans + spread.spans, 1, "shape")?;
@@ -320,22 +354,25 @@ impl Planner<'_> {
         let (widest, offsets) = (self.tuning.widest_unit, part.bindings.offsets);
         let weights = Weights::read_if(self.whole.has_affine);
         let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weights, offsets);
-        let (layout, lanes) = match &across {
-            Some(parts) => (walk(parts, Traversal::Columns), 1),
+        let layout = match &across {
+            Some(parts) => walk(parts, Traversal::Columns),
             None => match walk(geometry, Traversal::Rows) {
-                Some(layout) if self.shares_weights(&layout) => (Some(layout), 1),
-                _ => {
-                    let lanes = self.split_lanes();
-                    (walk(geometry, Self::along_rows(lanes)), lanes)
-                }
+                Some(layout) if self.shares_weights(&layout) => Some(layout),
+                _ => walk(geometry, Self::along_rows(self.split_lanes())),
             },
         };
         let Some(layout) = layout else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
+        let shares_weights = across.is_none() && self.shares_weights(&layout);
+        let lanes = match &across {
+            Some(_) => self.column_split_lanes(&layout),
+            None if shares_weights => 1,
+            None => self.split_lanes(),
+        };
         let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
         let (mut header, mut params, mut workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
-        if lanes == 1 && self.shares_weights(&layout) {
+        if shares_weights {
             // A workgroup takes a span of as many segments as it has invocations.
             header.parameters = Parameters::Shared;
             header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());

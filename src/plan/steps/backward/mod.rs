@@ -4,6 +4,7 @@
 //! there are many in each: dweight and dbias, and what dx needs of its segment, are sums of those. Else they are taken twice:
 //! over segments, of dy weight, and over what each weight multiplies.
 
+mod resident;
 mod sums;
 
 use sums::{Partials, SUMS_BYTES};
@@ -24,6 +25,9 @@ use crate::tuning::{MAX_TRIPS, Variant};
 
 /// The fewest elements of a cell that are worth sums of their own: those are 16 bytes.
 const CELL_ELEMENTS: u64 = 16;
+
+/// The variants that hold segments in registers.
+const HELD: [Variant; 2] = [Variant::Subgroup, Variant::Workgroup];
 
 /// A piece with what the backward pass binds of it.
 pub(super) struct Part<'p> {
@@ -199,9 +203,18 @@ impl Planner<'_> {
         let parameters = wanted.dweight || wanted.dbias;
         let given = operation.source == Source::Running;
         let cells = self.takes_cells(block);
-        let variant = self.gradient_variant(block, parameters && cells)?;
+        let variant = self.gradient_variant(block, parameters && cells, wanted)?;
         self.recipe.variant = self.recipe.variant.or(Some(variant));
-        let fused = matches!(variant, Variant::Lane | Variant::Column);
+        let held = HELD.contains(&variant);
+        if held && self.holds_gradients(&block[0], variant, parameters) {
+            let first = !parameters || first_time(&mut progress.weights, block[0].piece.weight);
+            let wanted = Gradients {
+                accumulate: wanted.accumulate || !first,
+                ..wanted
+            };
+            return self.gradient_resident(&block[0], variant, wanted, records, &mut progress.sums);
+        }
+        let fused = matches!(variant, Variant::Lane | Variant::Column) || held;
         let needs_sums = wanted.dx && !given && !fused;
 
         let mut of_cells = None;
@@ -228,6 +241,14 @@ impl Planner<'_> {
         }
         if !wanted.dx {
             return Ok(());
+        }
+        if held {
+            let only_dx = Gradients {
+                dweight: false,
+                dbias: false,
+                ..wanted
+            };
+            return self.gradient_resident(&block[0], variant, only_dx, records, &mut progress.sums);
         }
         if fused {
             return self.gradient_lane(&block[0], variant, records);
@@ -273,9 +294,9 @@ impl Planner<'_> {
     }
 
     /// The variant that makes dx.
-    fn gradient_variant(&self, block: &[Part<'_>], summed: bool) -> Result<Variant> {
+    fn gradient_variant(&self, block: &[Part<'_>], summed: bool, wanted: Gradients) -> Result<Variant> {
         let (operation, part) = (self.operation, &block[0]);
-        let possible = self.gradient_candidates(part, block.len());
+        let possible = self.gradient_candidates(part, block.len(), wanted);
         // A forced variant may not run the last, smaller block.
         let first = self.recipe.variant.is_none();
         if let Some(variant) = operation.variant.filter(|variant| first || possible.contains(variant)) {
@@ -288,6 +309,13 @@ impl Planner<'_> {
                     names.join(", ")
                 );
             }
+            return Ok(variant);
+        }
+        let held = HELD.into_iter().filter(|variant| possible.contains(variant));
+        let parameters = wanted.dweight || wanted.dbias;
+        // Best in one dispatch with what dweight and dbias are made of.
+        let held = held.min_by_key(|&variant| !self.holds_gradients(part, variant, parameters));
+        if let (Some(variant), false, false) = (held, self.traits.software, summed) {
             return Ok(variant);
         }
         let geometry = &self.whole.applied;
@@ -309,7 +337,7 @@ impl Planner<'_> {
     }
 
     /// The variants that can make dx of a piece, one of `pieces` of the same segments.
-    fn gradient_candidates(&self, part: &Part<'_>, pieces: usize) -> Vec<Variant> {
+    fn gradient_candidates(&self, part: &Part<'_>, pieces: usize, wanted: Gradients) -> Vec<Variant> {
         let whole = pieces == 1 && self.operation.source == Source::Input;
         let bounded = |traversal| {
             let layout = self.gradient_layout(part, &part.geometries.applied, traversal);
@@ -319,6 +347,10 @@ impl Planner<'_> {
         if whole && bounded(Traversal::SharedRows) {
             variants.push(Variant::Lane);
         }
+        let held = HELD
+            .into_iter()
+            .filter(|&variant| self.holds_gradients(part, variant, false));
+        variants.extend(held.filter(|_| whole && wanted.dx));
         variants.push(Variant::Split);
         if whole && bounded(Traversal::Columns) {
             variants.push(Variant::Column);
@@ -334,6 +366,12 @@ impl Planner<'_> {
     fn gradient_layout(&self, part: &Part<'_>, geometry: &Geometry, traversal: Traversal) -> Option<Layout> {
         let weights = Weights::read_if(self.whole.has_affine);
         Layout::new(geometry, traversal, self.widest_gradient_unit(), weights, part.offsets)
+    }
+
+    /// The walk of kernels that hold segments of a piece, in units of at most so many elements.
+    fn gradient_layout_of(&self, part: &Part<'_>, traversal: Traversal, widest: u32) -> Option<Layout> {
+        let weights = Weights::read_if(self.whole.has_affine);
+        Layout::new(&part.geometries.applied, traversal, widest, weights, part.offsets)
     }
 
     /// The largest element of a segment is looked for element by element.
@@ -371,7 +409,7 @@ impl Planner<'_> {
         let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientLane, &layout, spread);
         let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
         header.full_groups = one_dimension && layout.groups.is_multiple_of(header.workgroup);
-        self.push_dx(part, header, params, workgroups, records, None)
+        self.push_dx(part, header, params, workgroups, (records, None), Vec::new())
     }
 
     /// dx of a piece from the coefficients of its segments; none where statistics are given.
@@ -395,11 +433,14 @@ impl Planner<'_> {
         let Some(layout) = layout else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let lanes = if across.is_some() { 1 } else { self.row_lanes(&layout) };
+        let lanes = match &across {
+            Some(_) => self.column_split_lanes(&layout),
+            None => self.row_lanes(&layout),
+        };
         let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
         let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientApply, &layout, spread);
         header.given = coefficients.is_none();
-        self.push_dx(part, header, params, workgroups, records, coefficients)
+        self.push_dx(part, header, params, workgroups, (records, coefficients), Vec::new())
     }
 
     pub(super) fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
@@ -417,8 +458,8 @@ impl Planner<'_> {
         mut header: Header,
         mut params: Params,
         workgroups: u64,
-        records: Place,
-        coefficients: Option<Place>,
+        (records, coefficients): (Place, Option<Place>),
+        others: Vec<(Slot, Operand)>,
     ) -> Result<()> {
         header.dx_place = match self.facts.dx_over {
             Some(Role::X) => DxPlace::OverX,
@@ -430,7 +471,8 @@ impl Planner<'_> {
             .into_iter()
             .chain(coefficients.map(of(Slot::Coefficients)))
             .collect();
-        let (offset, operands) = self.records(&items, &part.piece.records())?;
+        let (offset, mut operands) = self.records(&items, &part.piece.records())?;
+        operands.extend(others);
         params.record_offset = offset;
         self.push_gradient(part, header, params, workgroups, operands)
     }

@@ -19,6 +19,10 @@ pub(super) const SUMS_BYTES: u64 = 16;
 /// The most spans that dweight and dbias are summed in, whatever the number of rows.
 const MAX_SPANS: u32 = 256;
 
+/// Invocations that share the sums of a segment, or of a weight, and how many of those a workgroup has side by side.
+pub(super) const GATHER_LANES: u32 = 32;
+pub(super) const GATHER_COLUMNS: u32 = 8;
+
 /// Where partial sums lie: `[span][segment or cell or weight][column]`.
 pub(super) struct Partials {
     pub operand: Operand,
@@ -83,7 +87,10 @@ impl Planner<'_> {
                 bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
             };
             let across = traversal == Traversal::Columns;
-            let lanes = if across { 1 } else { self.row_lanes(&layout) };
+            let lanes = match across {
+                true => self.column_split_lanes(&layout),
+                false => self.row_lanes(&layout),
+            };
             let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>()
                 * u64::from(columns.unwrap_or(1))
                 * SUMS_BYTES;
@@ -100,10 +107,7 @@ impl Planner<'_> {
         };
         let stride = multiply(count, columns, "shape")?;
         let size = u64::from(multiply(spans, stride, "shape")?) * SUMS_BYTES;
-        let region = match *region {
-            Some(before) if before.size >= size => Region { size, ..before },
-            _ => *region.insert(self.region(size)),
-        };
+        let region = self.region_again(region, size);
         let operand = self.view(Place::Region(region))?;
         for (part, layout, spread, first_span, offset, mut operands) in walks {
             let (mut header, mut params, workgroups) = self.gradient_step(Kernel::GradientSums, &layout, spread);
@@ -136,6 +140,14 @@ impl Planner<'_> {
             operand,
             axes: numbered,
         })
+    }
+
+    /// The region, or a larger one in its place.
+    pub(super) fn region_again(&mut self, region: &mut Option<Region>, size: u64) -> Region {
+        match *region {
+            Some(before) if before.size >= size => Region { size, ..before },
+            _ => *region.insert(self.region(size)),
+        }
     }
 
     /// The geometry of a piece's share of `axes`, numbered as sums are.
@@ -181,7 +193,12 @@ impl Planner<'_> {
         let Some(layout) = Layout::new(&geometry, Traversal::SharedRows, 1, Weights::Records, offsets) else {
             bail!(Variant, "variant", "there is nothing to sum");
         };
-        if u64::from(layout.units) > MAX_TRIPS / 3 {
+        layout.header(&mut header);
+        if !self.traits.software && layout.units > self.tuning.finish_parts {
+            header.lanes = GATHER_LANES;
+            header.workgroup = GATHER_LANES * layout.groups.next_power_of_two().min(GATHER_COLUMNS);
+        }
+        if u64::from(layout.units.div_ceil(header.lanes)) > MAX_TRIPS / 3 {
             bail!(
                 Limit,
                 "shape",
@@ -190,10 +207,10 @@ impl Planner<'_> {
                 MAX_TRIPS / 3
             );
         }
-        layout.header(&mut header);
         header.runs = !layout.is_one_run();
         layout.params(&mut params);
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(SMALL_WORKGROUP));
+        let columns = header.workgroup / header.lanes;
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(columns));
         Ok((header, params, workgroups))
     }
 

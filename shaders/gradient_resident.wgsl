@@ -1,0 +1,125 @@
+// dx, and the partial sums of dweight and dbias, of segments that LANES invocations hold in registers.
+//   dx = r (dy weight - a - x_hat b)
+// A workgroup takes ROWS segments one after the other in each of its slots: x and dy are read once and dx is written once.
+// Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl.
+// One reduction over the lanes a segment.
+// Chosen when: hardware adapters, contiguous segments with the same weights that a workgroup can hold. Without a loop, as in resident_units.wgsl.
+const_assert UNITS <= 8u;
+
+const SLOTS: u32 = WORKGROUP / LANES;
+
+var<private> held: array<Unit, UNITS>;
+var<private> held_dy: array<Unit, UNITS>;
+var<private> held_weight: array<Unit, UNITS>;
+
+struct Row {
+    at: Segment,
+    first: Cursor,
+    present: bool,
+    n: Normalizer,
+    s: Sum,
+    q: Sum,
+}
+
+// True if unit i of a lane is one of the segment's.
+fn holds(lane: u32, i: u32) -> bool {
+    return FULL_LANES || lane + i * LANES < p.units;
+}
+
+fn first_of(at: Segment, place: Place) -> Cursor {
+    return cursor_at(at, min(place.lane, p.units - 1u));
+}
+
+fn hold_unit(i: u32, first: Cursor, place: Place) {
+    if (i < UNITS && holds(place.lane, i)) {
+        held_weight[i] = weight_at(along(first, i).weight);
+    }
+}
+
+fn read_unit(i: u32, row: Row, place: Place) {
+    if (i < UNITS && holds(place.lane, i)) {
+        let c = along(row.first, i);
+        held[i] = load(c.x);
+        held_dy[i] = load_dy(c);
+    }
+}
+
+fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
+    if (i < UNITS && holds(place.lane, i)) {
+        let x_hat = center_and_scale(held[i], (*row).n);
+        var s = (*row).s;
+        var q = (*row).q;
+        absorb_gradient(times(held_dy[i], held_weight[i]), x_hat, &s, &q);
+        (*row).s = s;
+        (*row).q = q;
+        if ((*row).present) {
+            add_to_sums(i, held_dy[i], x_hat);
+        }
+    }
+}
+
+fn write_unit(i: u32, row: Row, k: Coefficients, place: Place) {
+    if (i < UNITS && row.present && holds(place.lane, i)) {
+        let x_hat = center_and_scale(held[i], row.n);
+        put_dx(along(row.first, i), gradient_of(held[i], times(held_dy[i], held_weight[i]), x_hat, k, row.n));
+    }
+}
+
+fn gradient_of_row(index: u32, place: Place) {
+    var row: Row;
+    row.present = FULL_GROUPS || index < p.segments;
+    row.at = segment_at(min(index, p.segments - 1u));
+    row.first = first_of(row.at, place);
+    row.n = recorded(row.at.record);
+    read_unit(0u, row, place);
+    read_unit(1u, row, place);
+    read_unit(2u, row, place);
+    read_unit(3u, row, place);
+    if (UNITS > 4u) {
+        read_unit(4u, row, place);
+        read_unit(5u, row, place);
+        read_unit(6u, row, place);
+        read_unit(7u, row, place);
+    }
+    sum_unit(0u, &row, place);
+    sum_unit(1u, &row, place);
+    sum_unit(2u, &row, place);
+    sum_unit(3u, &row, place);
+    if (UNITS > 4u) {
+        sum_unit(4u, &row, place);
+        sum_unit(5u, &row, place);
+        sum_unit(6u, &row, place);
+        sum_unit(7u, &row, place);
+    }
+    let sums = reduce_sum(vec2(total(row.s), total(row.q)), place);
+    let k = coefficients_of(Sums(sums.x, sums.y, 0u, 0u), row.n);
+    write_unit(0u, row, k, place);
+    write_unit(1u, row, k, place);
+    write_unit(2u, row, k, place);
+    write_unit(3u, row, k, place);
+    if (UNITS > 4u) {
+        write_unit(4u, row, k, place);
+        write_unit(5u, row, k, place);
+        write_unit(6u, row, k, place);
+        write_unit(7u, row, k, place);
+    }
+}
+
+fn rows_of(group: vec3<u32>, groups: vec3<u32>, place: Place) {
+    let workgroup = linear_workgroup(group, groups);
+    let first = first_of(segment_at(0u), place);
+    hold_unit(0u, first, place);
+    hold_unit(1u, first, place);
+    hold_unit(2u, first, place);
+    hold_unit(3u, first, place);
+    if (UNITS > 4u) {
+        hold_unit(4u, first, place);
+        hold_unit(5u, first, place);
+        hold_unit(6u, first, place);
+        hold_unit(7u, first, place);
+    }
+    for (var row = 0u; row < ROWS; row++) {
+        gradient_of_row((workgroup * ROWS + row) * SLOTS + place.slot, place);
+    }
+    emit_units(workgroup, place);
+}

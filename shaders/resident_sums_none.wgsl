@@ -1,0 +1,5 @@
+// Only dx is written.
+
+fn add_to_sums(i: u32, dy: Unit, x_hat: Unit) {}
+
+fn emit_units(workgroup: u32, place: Place) {}
