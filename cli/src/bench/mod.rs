@@ -4,7 +4,7 @@ pub mod copy;
 mod costs;
 mod html;
 pub mod measure;
-mod plots;
+pub mod plots;
 mod table;
 pub mod timing;
 mod variants;
