@@ -53,14 +53,17 @@ pub struct FitArgs {
 
 pub fn run(args: &FitArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
     let output = Output::create(&args.output)?;
-    output.refuse_replacing(&[&args.table])?;
+    output.refuse_replacing([&args.table])?;
+    if let Some(json) = &json {
+        json.refuse_replacing([args.table.as_path(), output.path()])?;
+    }
     let table = open(&args.table, &args.csv)?;
     let table = table.as_ref();
     let place = |name: &Option<String>| name.as_deref().map(|name| find(table, name)).transpose();
     let (by, weight) = (place(&args.by)?, place(&args.weight)?);
     let others: Vec<usize> = by.into_iter().chain(weight).collect();
     let parts = args.scales.parts(table, &others)?;
-    let gpu = device.open_gpu()?.map(Gpu::new);
+    let gpu = Gpu::open(device, table, parts.iter().map(|part| (&part.scale, &part.columns[..])))?;
     let plan = Fit {
         parts,
         by,
@@ -70,7 +73,6 @@ pub fn run(args: &FitArgs, device: &DeviceArgs, json: Option<Output>) -> Result<
     let parameters = fit(table, &plan)?;
     say!("{}", parameters.summary());
     if let Some(json) = json {
-        json.refuse_replacing(&[&args.table, output.path()])?;
         json.save_json(&parameters)?;
     }
     output.save_json(&parameters)

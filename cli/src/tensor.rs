@@ -9,10 +9,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::console::say;
+use crate::device::DeviceArgs;
 use crate::failure::{Failure, Result};
 use crate::files::{Output, Stream, npy_header};
 use crate::progress::Progress;
-use crate::scaling::{Application, Direction, Gpu, Parameters};
+use crate::scaling::{Application, Direction, Parameters};
 use crate::table::{Images, Table};
 
 /// The order of the axes.
@@ -27,7 +28,7 @@ pub fn run(
     path: &Path,
     parameters: &Parameters,
     axes: Axes,
-    gpu: Option<&Gpu>,
+    device: &DeviceArgs,
     output: Output,
     json: Option<Output>,
 ) -> Result<()> {
@@ -38,7 +39,7 @@ pub fn run(
         Axes::Nchw => [files.len(), channels, height, width],
         Axes::Nhwc => [files.len(), height, width, channels],
     };
-    let mut application = Application::new(&images, parameters, Direction::Forward)?.on(gpu);
+    let mut application = Application::new(&images, parameters, Direction::Forward)?.on(device)?;
     let target = output.path().to_owned();
     let mut stream = begin(output, &shape)?;
     let mut progress = Progress::new(path.display().to_string(), images.bytes());
@@ -68,7 +69,6 @@ pub fn run(
     }
     drop(progress);
     if let Some(json) = json {
-        json.refuse_replacing([&target])?;
         let names: Vec<_> = files
             .iter()
             .filter_map(|file| file.file_name())

@@ -10,7 +10,7 @@ use crate::device::DeviceArgs;
 use crate::failure::{Failure, Result};
 use crate::files::Output;
 use crate::progress::Progress;
-use crate::scaling::{Application, Direction, Gpu, Parameters};
+use crate::scaling::{Application, Direction, Parameters};
 use crate::table::{CsvOptions, Format, Sink, are_images, open};
 use crate::tensor::{self, Axes};
 
@@ -40,15 +40,17 @@ pub struct TransformArgs {
 
 pub fn run(args: &TransformArgs, direction: Direction, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
     let output = Output::create(&args.output)?;
-    output.refuse_replacing(&[&args.params])?;
+    output.refuse_replacing([&args.params])?;
+    if let Some(json) = &json {
+        json.refuse_replacing([args.table.as_path(), &args.params, output.path()])?;
+    }
     if are_images(&args.table) {
         if direction == Direction::Inverse {
             return Err(Failure::input("images cannot be made of a tensor here"));
         }
         let parameters = Parameters::named(&args.params)?;
-        let gpu = device.open_gpu()?.map(Gpu::new);
         let axes = args.layout.unwrap_or(Axes::Nchw);
-        return tensor::run(&args.table, &parameters, axes, gpu.as_ref(), output, json);
+        return tensor::run(&args.table, &parameters, axes, device, output, json);
     }
     if args.layout.is_some() {
         return Err(Failure::input("--layout is for images"));
@@ -56,9 +58,7 @@ pub fn run(args: &TransformArgs, direction: Direction, device: &DeviceArgs, json
     let format = Format::of(&args.output)?;
     let table = open(&args.table, &args.csv)?;
     let parameters = Parameters::named(&args.params)?;
-    let application = Application::new(table.as_ref(), &parameters, direction)?;
-    let gpu = device.open_gpu()?.map(Gpu::new);
-    let application = application.on(gpu.as_ref());
+    let application = Application::new(table.as_ref(), &parameters, direction)?.on(device)?;
     let mut application = match format {
         Format::Npy => application.numbers_alone(),
         _ => application,
@@ -76,7 +76,6 @@ pub fn run(args: &TransformArgs, direction: Direction, device: &DeviceArgs, json
         return Err(table.failure("has no rows"));
     }
     if let Some(json) = json {
-        json.refuse_replacing(&[&args.table, &args.params, &args.output])?;
         json.save_json(&json!({ "rows": rows, "columns": table.columns().len() }))?;
     }
     sink.finish()?;

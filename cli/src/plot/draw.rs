@@ -79,7 +79,7 @@ where
     let text = text.pos(Pos::new(HPos::Center, VPos::Center));
     let middle = ((width / 2) as i32, (FOOT * unit / 2) as i32);
     foot.draw(&Text::new(
-        "lines: median (solid), quartiles (dashed), 5% and 95% (dotted)",
+        "bars: numbers of values; lines: median (solid), quartiles (dashed), 5% and 95% (dotted)",
         middle,
         text,
     ))?;

@@ -80,7 +80,11 @@ impl Kind {
 pub fn run(args: &PlotArgs, json: Option<Output>) -> Result<()> {
     let kind = Kind::of(&args.output)?;
     let output = Output::create(&args.output)?;
-    output.refuse_replacing(args.params.iter().chain([&args.table]))?;
+    let inputs = args.params.iter().chain([&args.table]);
+    output.refuse_replacing(inputs.clone())?;
+    if let Some(json) = &json {
+        json.refuse_replacing(inputs.map(|path| path.as_path()).chain([output.path()]))?;
+    }
     let table = open(&args.table, &args.csv)?;
     let table = table.as_ref();
     let given = args.params.as_deref().map(Parameters::named).transpose()?;
@@ -111,7 +115,6 @@ pub fn run(args: &PlotArgs, json: Option<Output>) -> Result<()> {
         .collect();
     output.save(&draw::draw(kind, &panels)?)?;
     if let Some(json) = json {
-        json.refuse_replacing(&[&args.table, &args.output])?;
         json.save_json(&json!({ "panels": rows }))?;
     }
     say!("{} columns to {}", columns.len(), args.output.display());

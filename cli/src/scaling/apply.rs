@@ -16,6 +16,7 @@ use super::gpu::Gpu;
 use super::parameters::{Parameters, PartParameters, Scalers};
 use super::shortest::shortest;
 use super::spec::{Curve, Scale};
+use crate::device::DeviceArgs;
 use crate::failure::Result;
 use crate::table::{Chunk, Column, Table, Want};
 
@@ -33,7 +34,7 @@ pub struct Application<'a> {
     direction: Direction,
     /// Whether columns that pass through are wanted as numbers too.
     numbers_alone: bool,
-    gpu: Option<&'a Gpu>,
+    gpu: Option<Gpu>,
 }
 
 struct BoundPart<'a> {
@@ -83,10 +84,13 @@ impl<'a> Application<'a> {
         })
     }
 
-    /// Computes columns of f32 on a GPU, if there is one.
-    pub fn on(mut self, gpu: Option<&'a Gpu>) -> Self {
-        self.gpu = gpu;
-        self
+    /// Computes columns of f32 on a GPU, if there is one; it is undone on the CPU.
+    pub fn on(mut self, device: &DeviceArgs) -> Result<Self> {
+        if self.direction == Direction::Forward {
+            let parts = self.parts.iter().map(|part| (part.scale, &part.columns[..]));
+            self.gpu = Gpu::open(device, self.table, parts)?;
+        }
+        Ok(self)
     }
 
     /// Also what passes through is wanted as numbers: for files of nothing else.
@@ -129,7 +133,7 @@ impl<'a> Application<'a> {
     pub fn apply(&mut self, chunk: &Chunk) -> Result<Vec<ArrayRef>> {
         let mut columns: Vec<Option<ArrayRef>> = chunk.columns.clone();
         for part in &mut self.parts {
-            let arrays = part.apply(self.table, chunk, self.by, self.direction, self.gpu)?;
+            let arrays = part.apply(self.table, chunk, self.by, self.direction, self.gpu.as_ref())?;
             for (&column, array) in part.columns.iter().zip(arrays) {
                 columns[column] = Some(array);
             }
@@ -159,8 +163,7 @@ impl BoundPart<'_> {
         };
         match by.filter(|_| self.keys.len() > 0) {
             None => {
-                let forward = direction == Direction::Forward;
-                let gpu = gpu.filter(|_| forward && Gpu::takes(table, self.scale, &self.columns));
+                let gpu = gpu.filter(|_| Gpu::takes(table, self.scale, &self.columns));
                 let features = matrix.features(self.columns.len());
                 match gpu {
                     Some(gpu) => gpu.transform(self.scalers[0], &mut matrix.values, features)?,

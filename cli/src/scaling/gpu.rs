@@ -6,14 +6,24 @@ use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::{Context, Result};
 
 use super::spec::{Curve, Scale};
+use crate::device::DeviceArgs;
+use crate::failure::Result as Failed;
 use crate::table::Table;
 
 /// A GPU to compute on.
 pub struct Gpu(Context);
 
 impl Gpu {
-    pub fn new(context: Context) -> Self {
-        Self(context)
+    /// Opens one, if there is one and it has something to do.
+    pub fn open<'a>(
+        device: &DeviceArgs,
+        table: &dyn Table,
+        mut parts: impl Iterator<Item = (&'a Scale, &'a [usize])>,
+    ) -> Failed<Option<Self>> {
+        match parts.any(|(scale, columns)| Self::takes(table, scale, columns)) {
+            true => Ok(device.open_gpu()?.map(Self)),
+            false => Ok(None),
+        }
     }
 
     /// Whether columns that are scaled like this are f32 from the file to the arithmetic.

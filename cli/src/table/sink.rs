@@ -37,7 +37,7 @@ enum To {
 /// Bytes of a text, compressed or not.
 enum Plain {
     As(Stream),
-    Gzip(GzEncoder<Stream>),
+    Gzip(Box<GzEncoder<Stream>>),
 }
 
 /// An array in the making: its rows are known at the end.
@@ -96,7 +96,7 @@ impl To {
     fn csv(stream: Stream, gzip: bool, columns: &[Column], options: &CsvOptions) -> Result<Self> {
         let path = stream.path().to_owned();
         let plain = match gzip {
-            true => Plain::Gzip(GzEncoder::new(stream, Compression::default())),
+            true => Plain::Gzip(Box::new(GzEncoder::new(stream, Compression::default()))),
             false => Plain::As(stream),
         };
         let mut writer = WriterBuilder::new()
