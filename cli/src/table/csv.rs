@@ -4,15 +4,19 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 
 use arrow_array::ArrayRef;
 use arrow_array::builder::{Float64Builder, StringBuilder};
 use arrow_schema::DataType;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
+use rayon::prelude::*;
 
+use super::number::{NotANumber, number};
 use super::{Chunk, Chunks, Column, Counter, CsvOptions, Shape, Table, Want, chunk_rows, failure, open_file, wrong};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// Rows by which a column's type is told.
 const SAMPLE: usize = 1000;
@@ -95,14 +99,8 @@ impl Table for Csv {
     }
 
     fn read(&self, wants: &[Want], read: &Counter) -> Result<Chunks> {
-        Ok(Box::new(Rows {
-            reader: reader(&self.shape.path, &self.options, read)?,
-            shape: self.shape.clone(),
-            wants: wants.to_vec(),
-            record: ByteRecord::new(),
-            next_row: 1,
-            ended: false,
-        }))
+        let reader = reader(&self.shape.path, &self.options, read)?;
+        Ok(Box::new(Rows::start(reader, self.shape.clone(), wants.to_vec())))
     }
 }
 
@@ -118,7 +116,7 @@ impl Sample {
         match number(field) {
             Ok(Some(_)) => self.numbers = true,
             Ok(None) => {}
-            Err(()) => self.text = true,
+            Err(NotANumber) => self.text = true,
         }
     }
 
@@ -130,89 +128,76 @@ impl Sample {
     }
 }
 
-/// The number in a field; `None` if it is missing.
-fn number(field: &[u8]) -> Result<Option<f64>, ()> {
-    let field = field.trim_ascii();
-    if !matches!(field.first(), Some(b'0'..=b'9' | b'-' | b'+' | b'.'))
-        && ["", "NA", "N/A", "NaN", "null"]
-            .iter()
-            .any(|missing| field.eq_ignore_ascii_case(missing.as_bytes()))
-    {
-        return Ok(None);
-    }
-    match str::from_utf8(field).ok().and_then(|field| field.parse::<f64>().ok()) {
-        Some(number) if number.is_nan() => Ok(None),
-        Some(number) => Ok(Some(number)),
-        None => Err(()),
-    }
-}
-
-/// A reading in progress.
+/// A reading in progress: one thread splits the text into fields, others make numbers of them.
 struct Rows {
-    reader: Reader<Box<dyn Read + Send>>,
+    batches: Receiver<Batch>,
+    /// Records that may be written over.
+    used: Sender<Vec<ByteRecord>>,
     shape: Shape,
     wants: Vec<Want>,
-    record: ByteRecord,
     next_row: u64,
-    ended: bool,
+    /// What comes after the last chunk.
+    error: Option<Failure>,
 }
 
-/// A column in the making.
-enum Fields {
-    Nothing,
-    Numbers(Float64Builder),
-    Text(StringBuilder),
+/// Records of some rows, and what is wrong with the next one.
+struct Batch {
+    records: Vec<ByteRecord>,
+    rows: usize,
+    error: Option<Failure>,
 }
+
+/// Batches that wait.
+const DEPTH: usize = 2;
 
 impl Rows {
-    fn chunk(&mut self) -> Result<Option<Chunk>> {
-        let most = chunk_rows(self.wants.iter().filter(|&&want| want != Want::Nothing).count());
-        let mut columns: Vec<Fields> = (self.wants.iter())
-            .map(|want| match want {
-                Want::Nothing => Fields::Nothing,
-                Want::Numbers => Fields::Numbers(Float64Builder::with_capacity(most)),
-                Want::AsIs => Fields::Text(StringBuilder::with_capacity(most, most * 8)),
-            })
-            .collect();
-        let (path, mut rows) = (&self.shape.path, 0);
-        while rows < most {
-            let row = self.next_row + rows as u64;
-            let more = self.reader.read_byte_record(&mut self.record);
-            if !more.map_err(|error| explain(path, &error, row))? {
-                break;
-            }
-            for (i, (field, column)) in self.record.iter().zip(&mut columns).enumerate() {
-                let refuse = |what: &str| wrong(path, row, &self.shape.columns[i].name, what);
-                match column {
-                    Fields::Nothing => {}
-                    Fields::Numbers(numbers) => match number(field) {
-                        Ok(number) => numbers.append_option(number),
-                        Err(()) => {
-                            let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-                            return Err(refuse(&format!("{text:?} is not a number")));
-                        }
-                    },
-                    Fields::Text(texts) => {
-                        texts.append_value(str::from_utf8(field).map_err(|_| refuse("the text is not UTF-8"))?);
-                    }
-                }
-            }
-            rows += 1;
+    fn start(reader: Reader<Box<dyn Read + Send>>, shape: Shape, wants: Vec<Want>) -> Self {
+        let (sender, batches) = sync_channel(DEPTH);
+        let (used, free) = channel();
+        let path = shape.path.clone();
+        let most = chunk_rows(wants.iter().filter(|&&want| want != Want::Nothing).count());
+        thread::spawn(move || split(reader, &path, most, &sender, &free));
+        Self {
+            batches,
+            used,
+            shape,
+            wants,
+            next_row: 1,
+            error: None,
         }
-        let first_row = self.next_row;
-        self.next_row += rows as u64;
-        let finish = |fields| -> Option<ArrayRef> {
-            match fields {
-                Fields::Nothing => None,
-                Fields::Numbers(mut numbers) => Some(Arc::new(numbers.finish())),
-                Fields::Text(mut texts) => Some(Arc::new(texts.finish())),
-            }
+    }
+
+    fn chunk(&mut self, batch: Batch) -> Result<Chunk> {
+        let records = &batch.records[..batch.rows];
+        let column = |(i, want): (usize, &Want)| match want {
+            Want::Nothing => Ok(None),
+            Want::Numbers => numbers(records, i).map(Some),
+            Want::AsIs => texts(records, i).map(Some),
         };
-        Ok((rows > 0).then(|| Chunk {
-            first_row,
-            rows,
-            columns: columns.into_iter().map(finish).collect(),
-        }))
+        let columns: Vec<_> = self.wants.par_iter().enumerate().map(column).collect();
+        let errors = columns
+            .iter()
+            .enumerate()
+            .filter_map(|(i, column)| Some((i, column.as_ref().err()?)));
+        if let Some((column, error)) = errors.min_by_key(|(_, error)| error.row) {
+            let row = self.next_row + error.row as u64;
+            return Err(wrong(
+                &self.shape.path,
+                row,
+                &self.shape.columns[column].name,
+                &error.what,
+            ));
+        }
+        let chunk = Chunk {
+            first_row: self.next_row,
+            rows: batch.rows,
+            columns: columns.into_iter().map(|column| column.ok().flatten()).collect(),
+        };
+        self.next_row += batch.rows as u64;
+        self.error = batch.error;
+        // (The other end may have read all.)
+        let _ = self.used.send(batch.records);
+        Ok(chunk)
     }
 }
 
@@ -220,13 +205,77 @@ impl Iterator for Rows {
     type Item = Result<Chunk>;
 
     fn next(&mut self) -> Option<Result<Chunk>> {
-        if self.ended {
-            return None;
+        if let Some(error) = self.error.take() {
+            return Some(Err(error));
         }
-        let chunk = self.chunk().transpose();
-        self.ended = !matches!(chunk, Some(Ok(_)));
-        chunk
+        let mut batch = self.batches.recv().ok()?;
+        match (batch.rows, batch.error.take_if(|_| batch.rows == 0)) {
+            (0, error) => error.map(Err),
+            _ => Some(self.chunk(batch)),
+        }
     }
+}
+
+/// Reads records, into those that are free, until there are no more or nobody takes them.
+fn split(
+    mut reader: Reader<Box<dyn Read + Send>>,
+    path: &Path,
+    most: usize,
+    batches: &SyncSender<Batch>,
+    free: &Receiver<Vec<ByteRecord>>,
+) {
+    let mut row = 1;
+    loop {
+        let mut records = free.try_recv().unwrap_or_default();
+        let (mut rows, mut error) = (0, None);
+        while rows < most && error.is_none() {
+            if rows == records.len() {
+                records.push(ByteRecord::new());
+            }
+            match reader.read_byte_record(&mut records[rows]) {
+                Ok(true) => rows += 1,
+                Ok(false) => break,
+                Err(wrong) => error = Some(explain(path, &wrong, row + rows as u64)),
+            }
+        }
+        row += rows as u64;
+        let last = rows < most;
+        let batch = Batch { records, rows, error };
+        if batches.send(batch).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// What is wrong with a field, and in which of the records.
+struct Wrong {
+    row: usize,
+    what: String,
+}
+
+fn numbers(records: &[ByteRecord], column: usize) -> Result<ArrayRef, Wrong> {
+    let mut numbers = Float64Builder::with_capacity(records.len());
+    for (row, record) in records.iter().enumerate() {
+        let field = &record[column];
+        match number(field) {
+            Ok(number) => numbers.append_option(number),
+            Err(NotANumber) => {
+                let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
+                let what = format!("{text:?} is not a number");
+                return Err(Wrong { row, what });
+            }
+        }
+    }
+    Ok(Arc::new(numbers.finish()))
+}
+
+fn texts(records: &[ByteRecord], column: usize) -> Result<ArrayRef, Wrong> {
+    let mut texts = StringBuilder::with_capacity(records.len(), records.len() * 8);
+    for (row, record) in records.iter().enumerate() {
+        let what = || "the text is not UTF-8".to_owned();
+        texts.append_value(str::from_utf8(&record[column]).map_err(|_| Wrong { row, what: what() })?);
+    }
+    Ok(Arc::new(texts.finish()))
 }
 
 fn reader(path: &Path, options: &CsvOptions, read: &Counter) -> Result<Reader<Box<dyn Read + Send>>> {
@@ -270,7 +319,7 @@ impl Read for Counted {
 }
 
 /// What is wrong with a row.
-fn explain(path: &Path, error: &csv::Error, row: u64) -> crate::failure::Failure {
+fn explain(path: &Path, error: &csv::Error, row: u64) -> Failure {
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, pos } => {
             let line = pos
@@ -290,23 +339,5 @@ fn explain(path: &Path, error: &csv::Error, row: u64) -> crate::failure::Failure
             format!("cannot be read after row {}: {error}", row.saturating_sub(1)),
         ),
         _ => failure(path, format!("row {row}: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_numbers_missing_or_neither() {
-        for (field, value) in [("1", 1.0), (" -2.5e3 ", -2500.0), ("+.5", 0.5), ("inf", f64::INFINITY)] {
-            assert_eq!(number(field.as_bytes()), Ok(Some(value)));
-        }
-        for field in ["", " ", "NA", "na", "n/a", "nan", "-nan", "NULL"] {
-            assert_eq!(number(field.as_bytes()), Ok(None), "{field:?}");
-        }
-        for field in ["a", "1,5", "1 2", "--", "0x10", "\u{e9}"] {
-            assert_eq!(number(field.as_bytes()), Err(()), "{field:?}");
-        }
     }
 }

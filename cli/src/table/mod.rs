@@ -8,6 +8,7 @@ mod csv;
 mod format;
 mod images;
 mod npy;
+mod number;
 mod parquet;
 mod sink;
 

@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression as Codec;
 use parquet::file::properties::WriterProperties;
+use rayon::prelude::*;
 
 use super::{Column, CsvOptions, Format, failure};
 use crate::failure::{Failure, Result};
@@ -29,7 +30,7 @@ pub struct Sink {
 }
 
 enum To {
-    Csv(Box<Writer<Plain>>),
+    Csv(Plain, u8),
     Parquet(Box<ArrowWriter<Stream>>, Arc<Schema>),
     Npy(Npy),
 }
@@ -64,7 +65,7 @@ impl Sink {
     pub fn write(&mut self, arrays: &[ArrayRef]) -> Result<()> {
         let (path, columns) = (&self.path, &self.columns);
         match &mut self.to {
-            To::Csv(writer) => write_csv(path, columns, writer, arrays),
+            To::Csv(plain, delimiter) => write_csv(path, columns, plain, *delimiter, arrays),
             To::Parquet(writer, schema) => {
                 let batch = RecordBatch::try_new(schema.clone(), arrays.to_vec());
                 let batch = batch.map_err(|error| failure(path, error.to_string()))?;
@@ -78,14 +79,10 @@ impl Sink {
     pub fn finish(self) -> Result<()> {
         let path = self.path;
         match self.to {
-            To::Csv(writer) => {
-                let plain = writer.into_inner().map_err(|error| cannot(&path, error.error()))?;
-                match plain {
-                    Plain::As(stream) => stream,
-                    Plain::Gzip(encoder) => encoder.finish().map_err(|error| cannot(&path, &error))?,
-                }
-                .finish()
-            }
+            To::Csv(plain, _) => match plain {
+                Plain::As(stream) => stream.finish(),
+                Plain::Gzip(encoder) => encoder.finish().map_err(|error| cannot(&path, &error))?.finish(),
+            },
             To::Parquet(writer, _) => writer.into_inner().map_err(|error| cannot(&path, &error))?.finish(),
             To::Npy(npy) => npy.finish(self.columns.len()),
         }
@@ -95,20 +92,16 @@ impl Sink {
 impl To {
     fn csv(stream: Stream, gzip: bool, columns: &[Column], options: &CsvOptions) -> Result<Self> {
         let path = stream.path().to_owned();
-        let plain = match gzip {
+        let mut plain = match gzip {
             true => Plain::Gzip(Box::new(GzEncoder::new(stream, Compression::default()))),
             false => Plain::As(stream),
         };
-        let mut writer = WriterBuilder::new()
-            .delimiter(options.delimiter())
-            .quote_style(QuoteStyle::Necessary)
-            .buffer_capacity(1 << 18)
-            .from_writer(plain);
         if options.has_header() {
             let names = columns.iter().map(|column| &column.name);
-            writer.write_record(names).map_err(|error| cannot(&path, &error))?;
+            let header = text(options.delimiter(), |writer| writer.write_record(names));
+            plain.write_all(&header).map_err(|error| cannot(&path, &error))?;
         }
-        Ok(Self::Csv(Box::new(writer)))
+        Ok(Self::Csv(plain, options.delimiter()))
     }
 
     fn parquet(stream: Stream, columns: &[Column]) -> Result<Self> {
@@ -215,21 +208,43 @@ fn push_float(record: &mut ByteRecord, value: impl ryu::Float) {
     record.push_field(text.strip_suffix(".0").unwrap_or(text).as_bytes());
 }
 
-fn write_csv(path: &Path, columns: &[Column], writer: &mut Writer<Plain>, arrays: &[ArrayRef]) -> Result<()> {
-    let mut texts = Vec::with_capacity(arrays.len());
-    for (array, column) in arrays.iter().zip(columns) {
-        let refuse = |error| failure(path, format!("column {:?}: {error}", column.name));
-        texts.push(Texts::of(array).map_err(refuse)?);
-    }
-    let mut record = ByteRecord::new();
-    for row in 0..arrays.first().map_or(0, |array| array.len()) {
-        record.clear();
-        for texts in &texts {
-            texts.push(row, &mut record);
+/// CSV that is written by `write`.
+fn text(delimiter: u8, write: impl FnOnce(&mut Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
+    let mut writer = WriterBuilder::new()
+        .delimiter(delimiter)
+        .quote_style(QuoteStyle::Necessary)
+        .from_writer(Vec::new());
+    // Writing to memory does not fail.
+    let written = write(&mut writer).is_ok();
+    writer.into_inner().ok().filter(|_| written).unwrap_or_default()
+}
+
+/// Writes rows, whose text is made on several threads.
+fn write_csv(path: &Path, columns: &[Column], plain: &mut Plain, delimiter: u8, arrays: &[ArrayRef]) -> Result<()> {
+    const ROWS: usize = 1 << 12;
+    let rows = arrays.first().map_or(0, |array| array.len());
+    let part = |first: usize| -> Result<Vec<u8>> {
+        let last = (first + ROWS).min(rows);
+        let mut texts = Vec::with_capacity(arrays.len());
+        for (array, column) in arrays.iter().zip(columns) {
+            let refuse = |error| failure(path, format!("column {:?}: {error}", column.name));
+            texts.push(Texts::of(array).map_err(refuse)?);
         }
-        writer
-            .write_byte_record(&record)
-            .map_err(|error| cannot(path, &error))?;
+        Ok(text(delimiter, |writer| {
+            let mut record = ByteRecord::new();
+            (first..last).try_for_each(|row| {
+                record.clear();
+                texts.iter().for_each(|texts| texts.push(row, &mut record));
+                writer.write_byte_record(&record)
+            })
+        }))
+    };
+    let parts: Vec<Result<Vec<u8>>> = (0..rows.div_ceil(ROWS))
+        .into_par_iter()
+        .map(|i| part(i * ROWS))
+        .collect();
+    for part in parts {
+        plain.write_all(&part?).map_err(|error| cannot(path, &error))?;
     }
     Ok(())
 }
