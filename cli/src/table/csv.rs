@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use arrow_array::ArrayRef;
 use arrow_array::builder::{Float64Builder, StringBuilder};
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{ArrowError, DataType};
+use arrow_select::concat::concat;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
@@ -147,15 +148,20 @@ struct Batch {
     error: Option<Failure>,
 }
 
+/// Rows of a batch, at most.
+const ROWS: usize = 1 << 12;
 /// Batches that wait.
 const DEPTH: usize = 2;
+/// Records that one thread takes at a time: what a cache holds.
+const BLOCK: usize = 1 << 9;
 
 impl Rows {
     fn start(reader: Reader<Box<dyn Read + Send>>, shape: Shape, wants: Vec<Want>) -> Self {
         let (sender, batches) = sync_channel(DEPTH);
         let (used, free) = channel();
         let path = shape.path.clone();
-        let most = chunk_rows(wants.iter().filter(|&&want| want != Want::Nothing).count());
+        // Records take several times as much as numbers do; these are still in a cache when they are parsed.
+        let most = ROWS.min(chunk_rows(wants.iter().filter(|&&want| want != Want::Nothing).count()));
         thread::spawn(move || split(reader, &path, most, &sender, &free));
         Self {
             batches,
@@ -168,36 +174,83 @@ impl Rows {
     }
 
     fn chunk(&mut self, batch: Batch) -> Result<Chunk> {
-        let records = &batch.records[..batch.rows];
-        let column = |(i, want): (usize, &Want)| match want {
-            Want::Nothing => Ok(None),
-            Want::Numbers => numbers(records, i).map(Some),
-            Want::AsIs => texts(records, i).map(Some),
-        };
-        let columns: Vec<_> = self.wants.par_iter().enumerate().map(column).collect();
-        let errors = columns
-            .iter()
+        let first_row = self.next_row;
+        let (shape, wants) = (&self.shape, &self.wants[..]);
+        let block = |(i, records)| columns(shape, wants, records, first_row + (i * BLOCK) as u64);
+        let blocks: Vec<_> = batch.records[..batch.rows]
+            .par_chunks(BLOCK)
             .enumerate()
-            .filter_map(|(i, column)| Some((i, column.as_ref().err()?)));
-        if let Some((column, error)) = errors.min_by_key(|(_, error)| error.row) {
-            let row = self.next_row + error.row as u64;
-            return Err(wrong(
-                &self.shape.path,
-                row,
-                &self.shape.columns[column].name,
-                &error.what,
-            ));
-        }
+            .map(block)
+            .collect();
+        let blocks = blocks.into_iter().collect::<Result<Vec<_>>>()?;
+        let column = |column: usize| {
+            let parts: Vec<&dyn Array> = blocks.iter().filter_map(|block| block[column].as_deref()).collect();
+            let refuse = |error: ArrowError| failure(&self.shape.path, error.to_string());
+            (!parts.is_empty()).then(|| concat(&parts).map_err(refuse)).transpose()
+        };
         let chunk = Chunk {
-            first_row: self.next_row,
+            first_row,
             rows: batch.rows,
-            columns: columns.into_iter().map(|column| column.ok().flatten()).collect(),
+            columns: (0..self.wants.len()).map(column).collect::<Result<_>>()?,
         };
         self.next_row += batch.rows as u64;
         self.error = batch.error;
         // (The other end may have read all.)
         let _ = self.used.send(batch.records);
         Ok(chunk)
+    }
+}
+
+/// The columns of a few records.
+fn columns(shape: &Shape, wants: &[Want], records: &[ByteRecord], first_row: u64) -> Result<Vec<Option<ArrayRef>>> {
+    let mut columns: Vec<Fields> = wants
+        .iter()
+        .map(|want| match want {
+            Want::Nothing => Fields::Nothing,
+            Want::Numbers => Fields::Numbers(Float64Builder::with_capacity(records.len())),
+            Want::AsIs => Fields::Text(StringBuilder::with_capacity(records.len(), records.len() * 8)),
+        })
+        .collect();
+    for (row, record) in records.iter().enumerate() {
+        for (i, (field, column)) in record.iter().zip(&mut columns).enumerate() {
+            column.push(field).map_err(|what| {
+                let name = &shape.columns[i].name;
+                wrong(&shape.path, first_row + row as u64, name, what)
+            })?;
+        }
+    }
+    Ok(columns.into_iter().map(Fields::finish).collect())
+}
+
+/// A column in the making.
+enum Fields {
+    Nothing,
+    Numbers(Float64Builder),
+    Text(StringBuilder),
+}
+
+impl Fields {
+    fn push(&mut self, field: &[u8]) -> Result<(), String> {
+        match self {
+            Self::Nothing => {}
+            Self::Numbers(numbers) => match number(field) {
+                Ok(number) => numbers.append_option(number),
+                Err(NotANumber) => {
+                    let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
+                    return Err(format!("{text:?} is not a number"));
+                }
+            },
+            Self::Text(texts) => texts.append_value(str::from_utf8(field).map_err(|_| "the text is not UTF-8")?),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Option<ArrayRef> {
+        match self {
+            Self::Nothing => None,
+            Self::Numbers(mut numbers) => Some(Arc::new(numbers.finish())),
+            Self::Text(mut texts) => Some(Arc::new(texts.finish())),
+        }
     }
 }
 
@@ -245,37 +298,6 @@ fn split(
             return;
         }
     }
-}
-
-/// What is wrong with a field, and in which of the records.
-struct Wrong {
-    row: usize,
-    what: String,
-}
-
-fn numbers(records: &[ByteRecord], column: usize) -> Result<ArrayRef, Wrong> {
-    let mut numbers = Float64Builder::with_capacity(records.len());
-    for (row, record) in records.iter().enumerate() {
-        let field = &record[column];
-        match number(field) {
-            Ok(number) => numbers.append_option(number),
-            Err(NotANumber) => {
-                let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-                let what = format!("{text:?} is not a number");
-                return Err(Wrong { row, what });
-            }
-        }
-    }
-    Ok(Arc::new(numbers.finish()))
-}
-
-fn texts(records: &[ByteRecord], column: usize) -> Result<ArrayRef, Wrong> {
-    let mut texts = StringBuilder::with_capacity(records.len(), records.len() * 8);
-    for (row, record) in records.iter().enumerate() {
-        let what = || "the text is not UTF-8".to_owned();
-        texts.append_value(str::from_utf8(&record[column]).map_err(|_| Wrong { row, what: what() })?);
-    }
-    Ok(Arc::new(texts.finish()))
 }
 
 fn reader(path: &Path, options: &CsvOptions, read: &Counter) -> Result<Reader<Box<dyn Read + Send>>> {
