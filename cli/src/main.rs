@@ -43,7 +43,6 @@ use clap_complete::Shell;
 use device::DeviceArgs;
 use failure::{Failure, Result};
 use files::Output;
-use scaling::Direction;
 
 /// Normalizes tensors on the GPU: batch, layer, RMS, instance and group norm, z-score. Scales tables and images.
 ///
@@ -68,13 +67,9 @@ struct Cli {
 enum Command {
     /// Normalizes a .npy or .safetensors tensor.
     Norm(Box<norm::NormArgs>),
-    /// Learns how to scale the columns of a table.
     Fit(fit::FitArgs),
-    /// Scales the columns of a table as `fit` has learned.
     Transform(transform::TransformArgs),
-    /// Undoes `transform`.
-    Inverse(transform::TransformArgs),
-    /// Draws histograms of the columns of a table, as they are and scaled.
+    Inverse(transform::InverseArgs),
     Plot(plot::PlotArgs),
     /// Shows parameters, takes them from scikit-learn and gives them to it.
     Params(params::ParamsArgs),
@@ -119,8 +114,8 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Some(Command::Norm(args)) => norm::run(args, &cli.device, json),
         Some(Command::Fit(args)) => fit::run(args, &cli.device, json),
-        Some(Command::Transform(args)) => transform::run(args, Direction::Forward, &cli.device, json),
-        Some(Command::Inverse(args)) => transform::run(args, Direction::Inverse, &cli.device, json),
+        Some(Command::Transform(args)) => transform::transform(args, &cli.device, json),
+        Some(Command::Inverse(args)) => transform::inverse(args, &cli.device, json),
         Some(Command::Plot(args)) => plot::run(args, json),
         Some(Command::Params(args)) => params::run(args, json),
         Some(Command::Completions { .. }) if json.is_some() => Err(Failure::input("completions have no JSON")),

@@ -14,10 +14,39 @@ use crate::scaling::{Application, Direction, Parameters};
 use crate::table::{CsvOptions, Format, Sink, are_images, open};
 use crate::tensor::{self, Axes};
 
+/// Scales the columns of a table, or of images, as `fit` has learned.
+///
+/// Columns are found by name, and may have another order. Those that are not scaled pass through as they are; a missing
+/// value stays one. A folder of images (.png, .jpg) of one size becomes one float32 tensor.
+///
+///   wgnorm transform new.csv --params p.json -o scaled.parquet
+///   wgnorm transform photos/ --params imagenet --layout nchw -o photos.npy
 #[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
 pub struct TransformArgs {
-    /// The table: .csv or .tsv (also .gz), .parquet, .npy. Its columns are found by name, and may have another order. Or
-    /// a folder of images.
+    #[command(flatten)]
+    tables: Tables,
+
+    /// The axes of the tensor that images become: nchw if not given.
+    #[arg(long, value_enum, value_name = "AXES")]
+    layout: Option<Axes>,
+}
+
+/// Undoes `transform`: of all numbers that it makes the same of, the one with the fewest digits.
+///
+/// Norms of rows (l1, l2, max) are not kept, and cannot be undone.
+///
+///   wgnorm inverse scaled.parquet --params p.json -o original.csv
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct InverseArgs {
+    #[command(flatten)]
+    tables: Tables,
+}
+
+#[derive(Args, Debug)]
+struct Tables {
+    /// The table: .csv or .tsv (also .gz), .parquet, .npy.
     #[arg(value_name = "TABLE")]
     table: PathBuf,
 
@@ -25,36 +54,49 @@ pub struct TransformArgs {
     #[arg(long, value_name = "FILE")]
     params: PathBuf,
 
-    /// Where the table goes, in the format that its name says; replaced only when complete. Columns that are not scaled
-    /// pass through; a missing value stays one. Images become one float32 tensor, in .npy or .safetensors.
+    /// Where the table goes, in the format that its name says; a tensor's is .npy or .safetensors. Replaced only when
+    /// complete.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-
-    /// The axes of the tensor that images become: nchw if not given.
-    #[arg(long, value_enum, value_name = "AXES")]
-    layout: Option<Axes>,
 
     #[command(flatten)]
     csv: CsvOptions,
 }
 
-pub fn run(args: &TransformArgs, direction: Direction, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
-    let output = Output::create(&args.output)?;
-    output.refuse_replacing([&args.params])?;
-    if let Some(json) = &json {
-        json.refuse_replacing([args.table.as_path(), &args.params, output.path()])?;
+pub fn transform(args: &TransformArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    let Tables { table, params, .. } = &args.tables;
+    if !are_images(table) {
+        return match args.layout {
+            Some(_) => Err(Failure::input("--layout is for images")),
+            None => run(&args.tables, Direction::Forward, device, json),
+        };
     }
-    if are_images(&args.table) {
-        if direction == Direction::Inverse {
-            return Err(Failure::input("images cannot be made of a tensor here"));
+    let output = args.tables.output(json.as_ref())?;
+    let axes = args.layout.unwrap_or(Axes::Nchw);
+    tensor::run(table, &Parameters::named(params)?, axes, device, output, json)
+}
+
+pub fn inverse(args: &InverseArgs, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    if are_images(&args.tables.table) {
+        return Err(Failure::input("images are not scaled, there is nothing to undo"));
+    }
+    run(&args.tables, Direction::Inverse, device, json)
+}
+
+impl Tables {
+    /// The output, if nothing that is needed would be lost by it or by the JSON.
+    fn output(&self, json: Option<&Output>) -> Result<Output> {
+        let output = Output::create(&self.output)?;
+        output.refuse_replacing([&self.params])?;
+        if let Some(json) = json {
+            json.refuse_replacing([self.table.as_path(), &self.params, output.path()])?;
         }
-        let parameters = Parameters::named(&args.params)?;
-        let axes = args.layout.unwrap_or(Axes::Nchw);
-        return tensor::run(&args.table, &parameters, axes, device, output, json);
+        Ok(output)
     }
-    if args.layout.is_some() {
-        return Err(Failure::input("--layout is for images"));
-    }
+}
+
+fn run(args: &Tables, direction: Direction, device: &DeviceArgs, json: Option<Output>) -> Result<()> {
+    let output = args.output(json.as_ref())?;
     let format = Format::of(&args.output)?;
     let table = open(&args.table, &args.csv)?;
     let parameters = Parameters::named(&args.params)?;

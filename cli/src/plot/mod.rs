@@ -23,7 +23,7 @@ const COLUMNS: usize = 16;
 /// Draws histograms of the columns of a table: as they are, and as parameters or scalers make them.
 ///
 /// Each panel tells how many values there are, how many are missing, and how many lie beyond the axis, which leaves out
-/// outliers that are far from the rest. Lines mark the median, the quartiles, and the quantiles of 5% and 95%. Of more
+/// outliers: what is three times the distance of the quartiles beyond them. Lines mark the median, the quartiles, and the quantiles of 5% and 95%. Of more
 /// than four million values a column, every second, fourth, ... is taken.
 ///
 ///   wgnorm plot train.csv -o train.svg
@@ -48,9 +48,9 @@ pub struct PlotArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Vec<String>,
 
-    /// Bars of a histogram.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(2..=1000))]
-    bins: u16,
+    /// Bars of a histogram: twice the cube root of the number of values, and at most 60, if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    bins: Option<u16>,
 
     /// Where the figure goes: .svg or .png.
     #[arg(short, long, value_name = "FIGURE")]
@@ -106,7 +106,13 @@ pub fn run(args: &PlotArgs, json: Option<Output>) -> Result<()> {
                 .unwrap_or(name.clone()),
             None => name.clone(),
         };
-        let panels = panel::panels(table, &columns, application.transpose()?, usize::from(args.bins), label)?;
+        let panels = panel::panels(
+            table,
+            &columns,
+            application.transpose()?,
+            args.bins.map(usize::from),
+            label,
+        )?;
         rows.push(panels);
     }
     // By column, then by state.

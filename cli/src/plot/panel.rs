@@ -16,11 +16,10 @@ use crate::table::{Table, Want};
 const KEPT: usize = 1 << 22;
 /// The quantiles that are marked.
 pub const MARKS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
-/// Between these quantiles, and a part of their distance more, is the axis at least.
-const CORE: [f64; 2] = [0.005, 0.995];
-const MARGIN: f64 = 0.1;
-/// Up to how many times the axis of the core may be as long to show all values.
-const STRETCH: f64 = 1.6;
+/// The axis ends so many times the distance of the quartiles beyond them: what is further is "far out" (Tukey 1977).
+const FENCE: f64 = 3.0;
+/// The most bars, where their number is not given.
+const BARS: f64 = 60.0;
 
 /// A histogram of a column.
 #[derive(Debug, Serialize)]
@@ -83,7 +82,7 @@ pub fn panels(
     table: &dyn Table,
     columns: &[usize],
     mut application: Option<Application<'_>>,
-    bins: usize,
+    bins: Option<usize>,
     label: impl Fn(usize) -> String,
 ) -> Result<Vec<Panel>> {
     let mut wants = vec![Want::Nothing; table.columns().len()];
@@ -117,13 +116,16 @@ pub fn panels(
     columns.iter().zip(&samples).map(panel).collect()
 }
 
-fn panel(sample: &Sample, bins: usize, column: String, state: String) -> Result<Panel> {
+fn panel(sample: &Sample, bins: Option<usize>, column: String, state: String) -> Result<Panel> {
     let values = &sample.values;
     let features = Features::whole(values.len());
-    let wanted = [&MARKS[..], &CORE, &[0.0, 1.0]].concat();
+    let wanted = [&MARKS[..], &[0.0, 1.0]].concat();
     let found = quantiles(values, features, &wanted, Interpolation::Linear)?.concat();
-    let (marks, rest) = found.split_at(MARKS.len());
-    let (from, to) = axis(rest[0], rest[1], rest[2], rest[3]);
+    let (marks, ends) = found.split_at(MARKS.len());
+    let (from, to) = axis((marks[1], marks[3]), (ends[0], ends[1]));
+    // Rice's rule: twice the cube root.
+    let usual = (2.0 * (values.len() as f64).cbrt()).ceil().clamp(2.0, BARS);
+    let bins = bins.unwrap_or(usual as usize);
     let step = (to - from) / bins as f64;
     let edges: Vec<f64> = (0..bins).map(|i| from + step * i as f64).chain([to]).collect();
     let counted = histogram(values, features, Edges::Given(&edges))?.pop();
@@ -149,18 +151,17 @@ fn panel(sample: &Sample, bins: usize, column: String, state: String) -> Result<
     })
 }
 
-/// The axis, of the quantiles of the core and of the smallest and the largest value: all values, or where some are far
-/// from the rest, the rest.
-fn axis(low: f64, high: f64, min: f64, max: f64) -> (f64, f64) {
-    if !(low.is_finite() && high.is_finite()) {
+/// The axis, of the quartiles and of the smallest and the largest value: all values, but for those that are far out.
+fn axis((lower, upper): (f64, f64), (min, max): (f64, f64)) -> (f64, f64) {
+    if !(lower.is_finite() && upper.is_finite()) {
         return (0.0, 1.0);
     }
-    let margin = MARGIN * (high - low);
-    let (mut from, mut to) = (low - margin, high + margin);
-    if max - min <= STRETCH * (to - from) {
-        (from, to) = (min, max);
-    }
-    (from, to) = (from.max(min), to.min(max));
+    let fence = FENCE * (upper - lower);
+    let (mut from, mut to) = match fence > 0.0 {
+        true => (min.max(lower - fence), max.min(upper + fence)),
+        // More than half of the values are equal.
+        false => (min.max(f64::MIN), max.min(f64::MAX)),
+    };
     // A constant is in the middle of something.
     let least = 1e-9 * from.abs().max(to.abs()).max(1e-300);
     if to - from <= least {
@@ -176,10 +177,10 @@ mod tests {
 
     #[test]
     fn axes_leave_outliers_out() {
-        assert_eq!(axis(1.0, 9.0, 0.0, 10.0), (0.0, 10.0));
-        assert_eq!(axis(0.0, 10.0, 0.0, 1e9), (0.0, 11.0));
-        assert_eq!(axis(4.0, 4.0, 4.0, 4.0), (2.0, 6.0));
-        assert_eq!(axis(f64::NAN, f64::NAN, f64::NAN, f64::NAN), (0.0, 1.0));
+        assert_eq!(axis((1.0, 9.0), (0.0, 10.0)), (0.0, 10.0));
+        assert_eq!(axis((0.0, 10.0), (0.0, 1e9)), (0.0, 40.0));
+        assert_eq!(axis((4.0, 4.0), (4.0, 4.0)), (2.0, 6.0));
+        assert_eq!(axis((f64::NAN, f64::NAN), (f64::NAN, f64::NAN)), (0.0, 1.0));
     }
 
     #[test]
@@ -204,7 +205,7 @@ mod tests {
         [f64::NAN, 1e9, f64::NAN]
             .into_iter()
             .for_each(|value| sample.push(value));
-        let panel = panel(&sample, 10, "x".into(), "as it is".into()).unwrap();
+        let panel = panel(&sample, Some(10), "x".into(), "as it is".into()).unwrap();
         assert_eq!((panel.rows, panel.missing, panel.beyond), (1003, 2, 1));
         assert_eq!(panel.counts.iter().sum::<u64>(), 1000);
         assert_eq!(panel.quantiles.len(), MARKS.len());

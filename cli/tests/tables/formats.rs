@@ -158,6 +158,65 @@ fn parquet_keeps_types_and_nulls() {
 }
 
 #[test]
+fn float32_comes_back_too() {
+    let place = Place::new();
+    let values: Vec<f32> = (0..500).map(|i| (i * i % 997) as f32 * 0.01 - 2.5).collect();
+    let table = place.file(
+        "t.npy",
+        common::npy(
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (500,), }",
+            &common::le_f32(&values),
+        ),
+    );
+    let (params, out, back) = (place.path("p.json"), place.path("out.npy"), place.path("back.npy"));
+    for scaler in ["zscore", "robust", "symlog+minmax"] {
+        run(&["fit", &table, "-o", &params, "--scaler", scaler]);
+        run(&["transform", &table, "--params", &params, "-o", &out]);
+        run(&["inverse", &out, "--params", &params, "-o", &back]);
+        let found = common::read_npy(&back).1;
+        let off = found
+            .iter()
+            .zip(&values)
+            .map(|(found, value)| (found - value).abs())
+            .fold(0.0, f32::max);
+        assert!(off <= 1e-6, "{scaler}: {off}");
+    }
+}
+
+/// On a GPU, or on a software adapter that is named.
+#[test]
+fn float32_is_scaled_on_an_adapter() {
+    let place = Place::new();
+    let values: Vec<f32> = (0..3000).map(|i| (i * 37 % 1000) as f32 + 1e4).collect();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000, 3), }";
+    let table = place.file("t.npy", common::npy(header, &common::le_f32(&values)));
+    let (params, out) = (place.path("p.json"), place.path("out.npy"));
+    let name = std::env::var("WGNORM_ADAPTER").unwrap_or("llvmpipe".into());
+    for scaler in ["zscore", "minmax", "robust"] {
+        let mut made = Vec::new();
+        for device in [&*name, "cpu"] {
+            let fit = ["fit", &table, "-o", &params, "--scaler", scaler];
+            let transform = ["transform", &table, "--params", &params, "-o", &out];
+            for args in [&fit[..], &transform] {
+                let run = common::on_device(device, args);
+                // Where the adapter is another one, any.
+                match run.status.code() {
+                    Some(3) => drop(common::on_adapter(args)),
+                    _ => common::assert_code(&run, 0),
+                }
+            }
+            made.push(common::read_npy(&out).1);
+        }
+        let off = made[0]
+            .iter()
+            .zip(&made[1])
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(off < 1e-6, "{scaler}: {off}");
+    }
+}
+
+#[test]
 fn npy_tables_have_numbered_columns() {
     let place = Place::new();
     let header = "{'descr': '<i2', 'fortran_order': True, 'shape': (3, 2), }\n";
