@@ -104,13 +104,14 @@ pub fn export(scale: &Scale, scaler: &Scaler, rows: u64) -> Result<Vec<(&'static
         values,
     };
     let (center, divisor, offset) = (scaler.center(), scaler.scale(), scaler.offset());
-    let mut arrays = match (&scale.method, scaler.fitted()) {
+    let mut arrays = match (scaler.method(), scaler.fitted()) {
         (Method::Standard(_), Fitted::Moments(all)) => vec![
             ("mean_", of(center.to_vec())),
             ("var_", of(all.iter().map(Moment::variance).collect())),
             ("scale_", of(divisor.to_vec())),
         ],
-        (Method::MinMax(_), Fitted::Extremes(all)) => {
+        (Method::MinMax(method), Fitted::Extremes(all)) => {
+            let (low, high) = method.ends();
             let ends = |end: fn((f64, f64)) -> f64| of(all.iter().map(|one| end(one.values())).collect());
             let lines = center.iter().zip(divisor).zip(offset);
             vec![
@@ -122,14 +123,17 @@ pub fn export(scale: &Scale, scaler: &Scaler, rows: u64) -> Result<Vec<(&'static
                     "min_",
                     of(lines.map(|((min, divisor), low)| low - min / divisor).collect()),
                 ),
-                ("feature_range", of(vec![0.0, 1.0])),
+                ("feature_range", of(vec![low, high])),
             ]
         }
         (Method::MaxAbs(_), Fitted::Extremes(all)) => vec![
             ("max_abs_", of(all.iter().map(Extremes::magnitude).collect())),
             ("scale_", of(divisor.to_vec())),
         ],
-        (Method::Robust(_), _) => vec![("center_", of(center.to_vec())), ("scale_", of(divisor.to_vec()))],
+        // Its attributes do not say how many rows there were.
+        _ if matches!(scale.method, Method::Robust(_)) => {
+            return Ok(vec![("center_", of(center.to_vec())), ("scale_", of(divisor.to_vec()))]);
+        }
         _ => return Err(format!("{scale} has no attributes in scikit-learn")),
     };
     let seen = Array {

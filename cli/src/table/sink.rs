@@ -1,5 +1,6 @@
 //! Writing tables, chunk by chunk, in the format that the name of the file says.
 
+use std::error::Error;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,11 +146,15 @@ impl To {
     }
 }
 
-fn cannot(path: &Path, error: &dyn std::error::Error) -> Failure {
-    // The reason is at the bottom: csv and parquet wrap it, without saying more.
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
+/// Why something could not be written: csv and parquet wrap the reason, and temporary files add a name that nobody knows.
+fn cannot(path: &Path, error: &(dyn Error + 'static)) -> Failure {
+    let mut cause = Some(error);
+    let mut reason = error.to_string();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            reason = io::Error::from(error.kind()).to_string();
+        }
+        cause = error.source();
     }
     Failure::Input(format!("cannot write {}: {reason}", path.display()))
 }

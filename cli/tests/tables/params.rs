@@ -44,6 +44,7 @@ fn scikit_learns_attributes_come_and_go() {
         (array(&minmax, "data_range_"), array(&minmax, "min_")),
         (vec![5.0, 50.0], vec![-0.2, -0.2])
     );
+    assert_eq!(array(&minmax, "feature_range"), [0.0, 1.0]);
     assert_eq!(array(&names("maxabs").1, "max_abs_"), [6.0, 60.0]);
     assert_eq!(array(&names("robust").1, "center_"), [2.5, 25.0]);
     let robust = names("robust").1;
