@@ -251,6 +251,7 @@ impl<T: Element> PassFitter<T> {
     pub fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
         match &mut self.state {
             State::Parts(fitter) => fitter.partial_fit(x, features)?,
+            State::Passes(fit) if fit.complete => bail!(OnePass, "x", "is not needed again: all passes are done"),
             State::Passes(fit) => {
                 features.check("x", x.len())?;
                 features.expect("x", fit.features)?;
@@ -283,6 +284,7 @@ impl<T: Element> PassFitter<T> {
         match &mut self.state {
             State::Parts(fitter) if fitter.method.passes::<T>() == 0 => Ok(false),
             State::Parts(_) => check_rows(self.rows).map(|()| false),
+            State::Passes(fit) if fit.complete => Ok(false),
             State::Passes(fit) => fit.next(),
         }
     }

@@ -4,7 +4,8 @@ use wgnorm::scaler::Method;
 
 use super::assign::Part;
 use super::batch::{Keys, Matrix, numbers};
-use super::gpu::{Gpu, Learner};
+use super::gpu::Gpu;
+use super::learner::Learner;
 use super::parameters::{ColumnRecord, Fitted, Parameters, PartParameters, Scalers};
 use crate::console::note;
 use crate::failure::{Failure, Result};
@@ -82,12 +83,16 @@ struct Fitting<'a> {
     gpu: Option<&'a Gpu>,
     /// By key; one if there are no keys.
     learners: Vec<Learner<'a>>,
-    /// Whether it needs its numbers (again).
-    reads: bool,
     missing: Vec<u64>,
 }
 
 impl Fitting<'_> {
+    /// Whether it needs its numbers (again).
+    fn reads(&self) -> bool {
+        // Before the first row there are no learners.
+        self.learners.is_empty() || self.learners.iter().any(|learner| learner.reads)
+    }
+
     /// How often it needs its numbers.
     fn passes(&self) -> usize {
         Learner::passes(&self.part.scale.method, self.gpu.is_some())
@@ -105,80 +110,128 @@ struct Batch {
 /// Fits a table.
 pub fn fit(table: &dyn Table, fit: &Fit<'_>) -> Result<Parameters> {
     fit.check(table)?;
-    let mut fittings: Vec<Fitting<'_>> = (fit.parts.iter())
-        .map(|part| Fitting {
+    let mut run = Run::new(table, fit);
+    while run.fittings.iter().any(Fitting::reads) {
+        run.pass()?;
+    }
+    run.finish()
+}
+
+/// A fit in progress.
+struct Run<'a> {
+    table: &'a dyn Table,
+    fit: &'a Fit<'a>,
+    fittings: Vec<Fitting<'a>>,
+    keys: Keys,
+    kept: Kept,
+    rows: u64,
+    passes: usize,
+    /// Passes that read the file.
+    readings: usize,
+    /// The most passes that a part takes.
+    most: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(table: &'a dyn Table, fit: &'a Fit<'a>) -> Self {
+        let fitting = |part: &'a Part| Fitting {
             part,
             gpu: fit.gpu_of(table, part),
             learners: Vec::new(),
-            reads: true,
             missing: vec![0; part.columns.len()],
-        })
-        .collect();
-    let most = fittings.iter().map(Fitting::passes).max().unwrap_or(0).max(1);
-    let mut keys = Keys::default();
-    let mut kept = Kept::new(most > 1);
-    let (mut rows, mut passes, mut file_readings) = (0, 0, 0);
-    while fittings.iter().any(|fitting| fitting.reads) {
-        passes += 1;
-        if passes > 1
-            && let Some(batches) = kept.batches()
-        {
-            for batch in batches {
-                absorb(table, &mut fittings, batch)?;
-            }
-        } else {
-            file_readings += 1;
-            let name = table.path().file_name().unwrap_or_default().display().to_string();
-            let label = match most {
-                1 => name,
-                _ => format!("{name}, reading {file_readings} of {most}"),
-            };
-            let mut progress = Progress::new(label, table.bytes());
-            for chunk in table.read_ahead(&fit.wants(table), &progress.read)? {
-                let chunk = chunk?;
-                let batch = take(table, fit, &fittings, &mut keys, &chunk, passes == 1)?;
-                grow(&mut fittings, if fit.by.is_some() { keys.len() } else { 1 })?;
-                check_order(table, &fittings)?;
-                if passes == 1 {
-                    count_missing(&mut fittings, &batch);
-                }
-                absorb(table, &mut fittings, &batch)?;
-                progress.advance(chunk.rows);
-                if passes == 1 && kept.keep(batch, &fittings) {
-                    tell_readings(table, &fittings, most);
-                }
-            }
-            if passes == 1 {
-                rows = progress.rows();
-            }
-        }
-        if rows == 0 {
-            return Err(table.failure("has no rows, there is nothing to learn from"));
-        }
-        for fitting in fittings.iter_mut().filter(|fitting| fitting.reads) {
-            fitting.reads = false;
-            for learner in &mut fitting.learners {
-                let again = learner
-                    .next_pass()
-                    .map_err(|error| refusal(table, fitting.part, &error))?;
-                fitting.reads |= again;
-            }
+        };
+        let fittings: Vec<_> = fit.parts.iter().map(fitting).collect();
+        let most = fittings.iter().map(Fitting::passes).max().unwrap_or(0).max(1);
+        Self {
+            table,
+            fit,
+            fittings,
+            keys: Keys::default(),
+            kept: Kept::new(most > 1),
+            rows: 0,
+            passes: 0,
+            readings: 0,
+            most,
         }
     }
-    let names = keys.names();
-    let scalers = fittings
-        .iter()
-        .map(|fitting| finish(table, fitting, fit.by.map(|_| &names[..])));
-    let scalers = scalers.collect::<Result<_>>()?;
-    let fitted = Fitted {
-        program: concat!("wgnorm ", env!("CARGO_PKG_VERSION")).into(),
-        table: table.path().file_name().unwrap_or_default().display().to_string(),
-        rows,
-        readings: file_readings,
-        by: fit.by.map(|by| table.columns()[by].name.clone()),
-        weight: fit.weight.map(|weight| table.columns()[weight].name.clone()),
-    };
-    Ok(Parameters::new(fitted, records(table, &fittings, rows), scalers))
+
+    /// Gives all rows to the parts that need them, from memory if they are there.
+    fn pass(&mut self) -> Result<()> {
+        self.passes += 1;
+        match self.kept.batches().filter(|_| self.passes > 1) {
+            Some(batches) => {
+                for batch in batches {
+                    absorb(self.table, &mut self.fittings, batch)?;
+                }
+            }
+            None => self.read()?,
+        }
+        if self.rows == 0 {
+            return Err(self.table.failure("has no rows, there is nothing to learn from"));
+        }
+        for fitting in &mut self.fittings {
+            for learner in &mut fitting.learners {
+                learner
+                    .next_pass()
+                    .map_err(|error| refusal(self.table, fitting.part, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pass over the file.
+    fn read(&mut self) -> Result<()> {
+        let (table, first) = (self.table, self.passes == 1);
+        self.readings += 1;
+        let label = match self.most {
+            1 => self.file_name(),
+            most => format!("{}, reading {} of {most}", self.file_name(), self.readings),
+        };
+        let mut progress = Progress::new(label, table.bytes());
+        for chunk in table.read_ahead(&self.fit.wants(table), &progress.read)? {
+            let chunk = chunk?;
+            let batch = take(table, self.fit, &self.fittings, &mut self.keys, &chunk, first)?;
+            grow(
+                &mut self.fittings,
+                if self.fit.by.is_some() { self.keys.len() } else { 1 },
+            )?;
+            check_order(table, &self.fittings)?;
+            if first {
+                count_missing(&mut self.fittings, &batch);
+            }
+            absorb(table, &mut self.fittings, &batch)?;
+            progress.advance(chunk.rows);
+            if first && self.kept.keep(batch, &self.fittings) {
+                tell_readings(table, &self.fittings, self.most);
+            }
+        }
+        if first {
+            self.rows = progress.rows();
+        }
+        Ok(())
+    }
+
+    fn file_name(&self) -> String {
+        self.table.path().file_name().unwrap_or_default().display().to_string()
+    }
+
+    fn finish(&self) -> Result<Parameters> {
+        let (table, fit) = (self.table, self.fit);
+        let names = self.keys.names();
+        let keys = fit.by.map(|_| &names[..]);
+        let scalers = self.fittings.iter().map(|fitting| finish(table, fitting, keys));
+        let name = |column: usize| table.columns()[column].name.clone();
+        let fitted = Fitted {
+            program: concat!("wgnorm ", env!("CARGO_PKG_VERSION")).into(),
+            table: self.file_name(),
+            rows: self.rows,
+            readings: self.readings,
+            by: fit.by.map(name),
+            weight: fit.weight.map(name),
+        };
+        let records = records(table, &self.fittings, self.rows);
+        Ok(Parameters::new(fitted, records, scalers.collect::<Result<_>>()?))
+    }
 }
 
 /// Batches that are kept for further passes, as long as they are few.
@@ -242,14 +295,15 @@ fn take(
     first: bool,
 ) -> Result<Batch> {
     let mut matrices = Vec::with_capacity(fittings.len());
-    for Fitting { part, reads, .. } in fittings {
+    for fitting in fittings {
+        let part = fitting.part;
         let learns = learns(part);
         let refuse = |x: f64| match x.is_infinite() && learns {
             true => Some(format!("{x}: nothing can be learned of infinite values")),
             false => part.scale.curve.refusal(x),
         };
         let matrix = || Matrix::of(table, chunk, &part.columns, part.scale.curve, refuse);
-        matrices.push(reads.then(matrix).transpose()?);
+        matrices.push(fitting.reads().then(matrix).transpose()?);
     }
     let weights = match fit.weight {
         Some(column) => {
@@ -310,7 +364,7 @@ fn count_missing(fittings: &mut [Fitting<'_>], batch: &Batch) {
 
 fn absorb(table: &dyn Table, fittings: &mut [Fitting<'_>], batch: &Batch) -> Result<()> {
     for (fitting, matrix) in fittings.iter_mut().zip(&batch.matrices) {
-        let Some(matrix) = matrix.as_ref().filter(|_| fitting.reads) else {
+        let Some(matrix) = matrix.as_ref().filter(|_| fitting.reads()) else {
             continue;
         };
         let part = fitting.part;

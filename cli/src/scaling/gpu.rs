@@ -1,7 +1,7 @@
 //! Columns of f32 on a GPU. Others keep more digits than its arithmetic has, and stay on the CPU.
 
 use arrow_schema::DataType;
-use wgnorm::scaler::{DeviceFitter, Features, Method, PassFitter, Scaler};
+use wgnorm::scaler::{DeviceFitter, Features, Scaler};
 use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::{Context, Result};
 
@@ -33,6 +33,21 @@ impl Gpu {
         scale.curve == Curve::None && columns.iter().all(is_f32)
     }
 
+    pub fn context(&self) -> &Context {
+        &self.0
+    }
+
+    /// Gives values that are f32 to a fit.
+    pub fn absorb(&self, fitter: &mut DeviceFitter, values: &[f64], features: Features) -> Result<()> {
+        let context = &self.0;
+        let x = upload(context, "x", &narrow(values));
+        let mut encoder = context.device().create_command_encoder(&Default::default());
+        let recorded = fitter.record(&mut encoder, &x, features)?;
+        context.queue().submit([encoder.finish()]);
+        let words: Vec<u32> = pollster::block_on(download(context, fitter.results(), 0..recorded.words))?;
+        fitter.absorb(&recorded, &words)
+    }
+
     /// Scales values that are f32.
     pub fn transform(&self, scaler: &Scaler, values: &mut [f64], features: Features) -> Result<()> {
         let context = &self.0;
@@ -52,60 +67,4 @@ impl Gpu {
 
 fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
-}
-
-/// Parameters in the making, on the CPU or on a GPU.
-pub enum Learner<'a> {
-    Cpu(Box<PassFitter<f64>>),
-    Gpu(Box<DeviceFitter>, &'a Gpu),
-}
-
-impl<'a> Learner<'a> {
-    pub fn new(method: &Method, features: usize, gpu: Option<&'a Gpu>) -> Result<Self> {
-        Ok(match gpu {
-            Some(gpu) => Self::Gpu(Box::new(method.device_fitter(&gpu.0, features)?), gpu),
-            None => Self::Cpu(Box::new(method.pass_fitter(features)?)),
-        })
-    }
-
-    /// How often it needs its numbers.
-    pub fn passes(method: &Method, gpu: bool) -> usize {
-        if gpu {
-            method.passes::<f32>()
-        } else {
-            method.passes::<f64>()
-        }
-    }
-
-    /// Learns from rows of this pass; only of the CPU they may have weights.
-    pub fn absorb(&mut self, values: &[f64], features: Features, weights: Option<&[f64]>) -> Result<()> {
-        match (self, weights) {
-            (Self::Cpu(fitter), Some(weights)) => fitter.absorb_weighted(values, features, weights),
-            (Self::Cpu(fitter), None) => fitter.absorb(values, features),
-            (Self::Gpu(fitter, gpu), _) => {
-                let context = &gpu.0;
-                let x = upload(context, "x", &narrow(values));
-                let mut encoder = context.device().create_command_encoder(&Default::default());
-                let recorded = fitter.record(&mut encoder, &x, features)?;
-                context.queue().submit([encoder.finish()]);
-                let words: Vec<u32> = pollster::block_on(download(context, fitter.results(), 0..recorded.words))?;
-                fitter.absorb(&recorded, &words)
-            }
-        }
-    }
-
-    /// Ends a pass. True if it needs its numbers again.
-    pub fn next_pass(&mut self) -> Result<bool> {
-        match self {
-            Self::Cpu(fitter) => fitter.next_pass(),
-            Self::Gpu(fitter, _) => fitter.next_pass(),
-        }
-    }
-
-    pub fn finish(&self) -> Result<Scaler> {
-        match self {
-            Self::Cpu(fitter) => fitter.finish(),
-            Self::Gpu(fitter, _) => fitter.finish(),
-        }
-    }
 }

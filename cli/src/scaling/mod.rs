@@ -5,6 +5,7 @@ pub mod assign;
 mod batch;
 mod fit;
 mod gpu;
+mod learner;
 mod parameters;
 mod shortest;
 pub mod sklearn;

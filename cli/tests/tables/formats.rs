@@ -267,6 +267,22 @@ fn keys_have_statistics_of_their_own() {
         run(&["inverse", &out, "--params", &params, "-o", &back]);
         assert_eq!(place.text("back.csv"), text);
     }
+    // A key without values learns nothing, and is done before the others.
+    let gaps = place.file("gaps.csv", "device,x\na,1\nb,\na,3\nb,NA\n");
+    run(&[
+        "fit",
+        &gaps,
+        "-o",
+        &place.path("gaps.json"),
+        "--scaler",
+        "robust",
+        "--columns",
+        "x",
+        "--by",
+        "device",
+    ]);
+    run(&["transform", &gaps, "--params", &place.path("gaps.json"), "-o", &out]);
+    assert_eq!(place.text("out.csv"), "device,x\na,-1\nb,\na,1\nb,\n");
     let other = place.file("other.csv", "device,x,n\na,1,1\nc,1,1\n");
     refused(
         &["transform", &other, "--params", &params, "-o", &place.path("no.csv")],

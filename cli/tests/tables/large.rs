@@ -24,7 +24,8 @@ fn column(column: usize) -> Vec<f64> {
     let mut state = column as u64 + 1;
     let mut next = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 40) as f64 / 1e4 - 800.0
+        // Four decimals.
+        ((state >> 40) as f64 - 8e6) / 1e4
     };
     (0..BLOCK).map(|_| next()).collect()
 }
@@ -78,10 +79,14 @@ fn measured(args: &[&str]) -> (f64, u64) {
     }
 }
 
-fn seconds(work: impl FnOnce()) -> f64 {
-    let begin = Instant::now();
-    work();
-    begin.elapsed().as_secs_f64()
+/// The least of three: other work on the machine only adds.
+fn seconds(work: impl Fn()) -> f64 {
+    let once = || {
+        let begin = Instant::now();
+        work();
+        begin.elapsed().as_secs_f64()
+    };
+    (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
 
 #[test]
@@ -103,24 +108,28 @@ fn large() {
             .unwrap()
             .for_each(|batch| drop(batch.unwrap()));
     });
+    let mut slow = Vec::new();
     for (table, alone) in [(&csv, csv_alone), (&parquet, parquet_alone)] {
         let (params, out) = (
             place.path("p.json"),
             format!("{}.out.{}", table, table.rsplit('.').next().unwrap()),
         );
-        let (fit, fit_memory) = measured(&["fit", table, "-o", &params, "--scaler", "zscore"]);
-        let (robust, robust_memory) = measured(&["fit", table, "-o", &params, "--scaler", "robust"]);
-        let (transform, memory) = measured(&["transform", table, "--params", &params, "-o", &out]);
-        let size = fs::metadata(table).unwrap().len();
+        let zscore = ["fit", table, "-o", &params, "--scaler", "zscore"];
+        let (robust, ordered) = measured(&["fit", table, "-o", &params, "--scaler", "robust"]);
+        let runs: Vec<_> = (0..3).map(|_| measured(&zscore)).collect();
+        let fit = runs.iter().map(|run| run.0).fold(f64::INFINITY, f64::min);
+        let (transform, scaled) = measured(&["transform", table, "--params", &params, "-o", &out]);
+        let memory = runs.iter().map(|run| run.1).chain([ordered, scaled]).max().unwrap();
         println!(
-            "{table}: {size} bytes; reading alone {alone:.1} s; fit {fit:.1} s, {} MiB; robust {robust:.1} s, {} MiB; \
-             transform {transform:.1} s, {} MiB",
-            fit_memory >> 20,
-            robust_memory >> 20,
+            "{table}: {} bytes; reading alone {alone:.1} s; fit {fit:.1} s, robust {robust:.1} s, transform {transform:.1} s; \
+             at most {} MiB",
+            fs::metadata(table).unwrap().len(),
             memory >> 20
         );
-        assert!(fit_memory.max(robust_memory).max(memory) < MOST);
-        assert!(fit < 2.0 * alone, "fit {fit} s, reading alone {alone} s");
+        assert!(memory < MOST);
+        if fit > 2.0 * alone {
+            slow.push(table);
+        }
         fs::remove_file(&out).unwrap();
         // Killed half way: nothing under the final name.
         let mut child = start(&["transform", table, "--params", &params, "-o", &out]);
@@ -129,4 +138,5 @@ fn large() {
         child.wait().unwrap();
         assert!(!fs::exists(&out).unwrap());
     }
+    assert!(slow.is_empty(), "less than half the speed of reading alone: {slow:?}");
 }
