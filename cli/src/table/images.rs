@@ -114,7 +114,7 @@ impl Table for Images {
         self.bytes
     }
 
-    /// Chunks are of one image each.
+    /// No chunk has pixels of two images.
     fn read(&self, wants: &[Want], read: &Counter) -> Result<Chunks> {
         let (shape, wants, read) = (self.shape.clone(), wants.to_vec(), read.clone());
         let mut first_row = 1;
