@@ -94,6 +94,21 @@ impl DeviceArgs {
         }))
     }
 
+    /// A GPU, where one is there or is named: what the CPU can do as well needs no other adapter. Software adapters, which
+    /// are slower than the CPU path, have to be named.
+    pub fn open_gpu(&self) -> Result<Option<Context>> {
+        let auto = self.device.eq_ignore_ascii_case("auto");
+        match self.open() {
+            Ok(Device::Cpu) => Ok(None),
+            Ok(Device::Gpu(context)) => {
+                let software = context.adapter_info().device_type == wgpu::DeviceType::Cpu;
+                Ok((!auto || !software).then_some(context))
+            }
+            Err(Failure::Adapter(_)) if auto => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     pub fn is_cpu(&self) -> bool {
         self.device.eq_ignore_ascii_case("cpu")
     }

@@ -1,4 +1,5 @@
-//! The `wgnorm` program: normalizes tensor files on the GPU, verifies the kernels and measures them.
+//! The `wgnorm` program: normalizes tensor files on the GPU, scales tables and images, verifies the kernels and measures
+//! them.
 
 mod bench;
 mod conformance;
@@ -8,17 +9,27 @@ mod demo;
 mod device;
 mod failure;
 mod files;
+mod fit;
+mod font;
 mod info;
 mod machine;
 mod manifest;
 mod norm;
 mod operation;
 mod outputs;
+mod params;
 mod plan;
+mod plot;
 mod probes;
+mod progress;
 mod report;
 mod resident;
 mod scalers;
+mod scaling;
+mod suggest;
+mod table;
+mod tensor;
+mod transform;
 mod tune;
 mod ulp;
 mod verify;
@@ -26,13 +37,14 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use device::DeviceArgs;
 use failure::{Failure, Result};
 use files::Output;
 
-/// Normalizes tensors on the GPU: batch, layer, RMS, instance and group norm, z-score.
+/// Normalizes tensors on the GPU: batch, layer, RMS, instance and group norm, z-score. Scales tables and images.
 ///
 /// Without a command: picks the adapter, verifies a few operations, shows a small benchmark.
 ///
@@ -55,6 +67,19 @@ struct Cli {
 enum Command {
     /// Normalizes a .npy or .safetensors tensor.
     Norm(Box<norm::NormArgs>),
+    Fit(fit::FitArgs),
+    Transform(transform::TransformArgs),
+    Inverse(transform::InverseArgs),
+    Plot(plot::PlotArgs),
+    /// Shows parameters, takes them from scikit-learn and gives them to it.
+    Params(params::ParamsArgs),
+    /// Prints a script that makes a shell complete the commands and flags of this program.
+    ///
+    /// For bash: wgnorm completions bash > ~/.local/share/bash-completion/completions/wgnorm
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Checks every operation and kernel variant against a float64 reference, or runs a conformance directory.
     Verify(verify::VerifyArgs),
     /// Measures the GPU against the CPU and against a copy of the same bytes.
@@ -88,6 +113,18 @@ fn run(cli: &Cli) -> Result<()> {
     let json = cli.json.as_deref().map(Output::create).transpose()?;
     match &cli.command {
         Some(Command::Norm(args)) => norm::run(args, &cli.device, json),
+        Some(Command::Fit(args)) => fit::run(args, &cli.device, json),
+        Some(Command::Transform(args)) => transform::transform(args, &cli.device, json),
+        Some(Command::Inverse(args)) => transform::inverse(args, &cli.device, json),
+        Some(Command::Plot(args)) => plot::run(args, json),
+        Some(Command::Params(args)) => params::run(args, json),
+        Some(Command::Completions { .. }) if json.is_some() => Err(Failure::input("completions have no JSON")),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "wgnorm", &mut script);
+            console::say!("{}", String::from_utf8_lossy(&script).trim_end());
+            Ok(())
+        }
         Some(Command::Verify(args)) => verify::run(args, &cli.device, json),
         Some(Command::Bench(args)) => bench::run(args, &cli.device, json),
         Some(Command::Plan(args)) => plan::run(args, &cli.device, json),

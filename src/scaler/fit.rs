@@ -188,28 +188,115 @@ pub(super) fn passes<T: Element>() -> usize {
 
 /// Fits any method.
 pub(super) fn fit<T: Element>(method: &Method, features: usize, mut chunks: impl ReadAgain<T>) -> Result<Scaler> {
-    let Method::Robust(robust) = method else {
-        let mut fitter = Fitter::new(method.clone(), features)?;
-        if method.passes::<T>() > 0 {
-            let mut rows = 0;
-            chunks.read(&mut |x, chunk| {
-                rows += chunk.rows();
-                fitter.partial_fit(x, chunk)
-            })?;
-            check_rows(rows as u64)?;
-        }
+    let mut fitter = PassFitter::<T>::new(method.clone(), features)?;
+    if method.passes::<T>() == 0 {
         return fitter.finish();
-    };
-    let mut fit = RobustFit::new(robust.clone(), features);
+    }
     loop {
-        chunks.read(&mut |x, chunk| {
-            chunk.check("x", x.len())?;
-            chunk.expect("x", features)?;
-            fit.selection.count(x, &chunk);
-            Ok(())
-        })?;
-        if !fit.next()? {
-            return fit.finish();
+        chunks.read(&mut |x, chunk| fitter.absorb(x, chunk))?;
+        if !fitter.next_pass()? {
+            return fitter.finish();
+        }
+    }
+}
+
+/// Parameters in the making, of any method: takes the data in parts, and as often as it asks for them.
+///
+/// [`Method::fit_chunks`] for those who read the data themselves: several fits can share one reading.
+///
+/// ```
+/// use wgnorm::scaler::{Features, Method, MinMax, Robust};
+/// let file = [[1.0f32, 2.0, 3.0], [4.0, 5.0, 9.0]];
+/// let methods = [Method::from(Robust::new()), MinMax::new().into()];
+/// let mut fitters = Vec::new();
+/// for method in &methods {
+///     fitters.push((method.pass_fitter::<f32>(1)?, true));
+/// }
+/// while fitters.iter().any(|(_, reads)| *reads) {
+///     for (fitter, reads) in fitters.iter_mut().filter(|(_, reads)| *reads) {
+///         for chunk in &file {
+///             fitter.absorb(chunk, Features::whole(3))?;
+///         }
+///         *reads = fitter.next_pass()?;
+///     }
+/// }
+/// assert_eq!((fitters[0].0.finish()?.center(), fitters[1].0.finish()?.center()), (&[3.5][..], &[1.0][..]));
+/// # Ok::<(), wgnorm::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PassFitter<T: Element> {
+    state: State<T>,
+    rows: u64,
+}
+
+#[derive(Debug, Clone)]
+enum State<T: Element> {
+    Parts(Fitter),
+    Passes(Box<RobustFit<T>>),
+}
+
+impl<T: Element> PassFitter<T> {
+    pub(super) fn new(method: Method, features: usize) -> Result<Self> {
+        let state = match method {
+            Method::Robust(robust) => State::Passes(Box::new(RobustFit::new(robust, features))),
+            method => State::Parts(Fitter::new(method, features)?),
+        };
+        Ok(Self { state, rows: 0 })
+    }
+
+    /// Learns from further rows of this pass.
+    ///
+    /// # Errors
+    /// As [`Fitter::partial_fit`].
+    pub fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
+        match &mut self.state {
+            State::Parts(fitter) => fitter.partial_fit(x, features)?,
+            State::Passes(fit) if fit.complete => bail!(OnePass, "x", "is not needed again: all passes are done"),
+            State::Passes(fit) => {
+                features.check("x", x.len())?;
+                features.expect("x", fit.features)?;
+                fit.selection.count(x, &features);
+            }
+        }
+        self.rows += features.rows() as u64;
+        Ok(())
+    }
+
+    /// Learns from further rows, which have weights: for z-score.
+    ///
+    /// # Errors
+    /// As [`Fitter::partial_fit_weighted`].
+    pub fn absorb_weighted(&mut self, x: &[T], features: Features, weights: &[f64]) -> Result<()> {
+        match &mut self.state {
+            State::Parts(fitter) => fitter.partial_fit_weighted(x, features, weights)?,
+            State::Passes(_) => bail!(Parameter, "weights", "are given, but order statistics have none"),
+        }
+        self.rows += features.rows() as u64;
+        Ok(())
+    }
+
+    /// Ends a pass. True if the data are needed again, the same as before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`](crate::ErrorKind::Data) if there were no rows, infinities where they are refused, or other
+    /// data than in the pass before.
+    pub fn next_pass(&mut self) -> Result<bool> {
+        match &mut self.state {
+            State::Parts(fitter) if fitter.method.passes::<T>() == 0 => Ok(false),
+            State::Parts(_) => check_rows(self.rows).map(|()| false),
+            State::Passes(fit) if fit.complete => Ok(false),
+            State::Passes(fit) => fit.next(),
+        }
+    }
+
+    /// The scaler.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OnePass`](crate::ErrorKind::OnePass) before the last pass.
+    pub fn finish(&self) -> Result<Scaler> {
+        match &self.state {
+            State::Parts(fitter) => fitter.finish(),
+            State::Passes(fit) => fit.finish(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::element::Element;
 use super::extremes::Extremes;
 use super::features::Features;
-use super::fit::{self, Fitter, ReadAgain};
+use super::fit::{self, Fitter, PassFitter, ReadAgain};
 use super::moments::Moment;
 use super::parameters::{Fitted, Quantiles, Scaler};
 use super::{FixedRange, MaxAbs, MinMax, Robust, Standard, UnitNorm};
@@ -95,6 +95,15 @@ impl Method {
     pub fn fitter(&self, features: usize) -> Result<Fitter> {
         self.check(features)?;
         Fitter::new(self.clone(), features)
+    }
+
+    /// What takes the data in parts, pass by pass, for all methods.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings.
+    pub fn pass_fitter<T: Element>(&self, features: usize) -> Result<PassFitter<T>> {
+        self.check(features)?;
+        PassFitter::new(self.clone(), features)
     }
 
     pub(super) fn infinities(&self) -> Infinities {

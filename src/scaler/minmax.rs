@@ -48,6 +48,11 @@ impl MinMax {
         self
     }
 
+    /// The ends of the range of y.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// Whether y is held within its range.
     pub fn clip(mut self, clip: bool) -> Self {
         self.clip = clip;

@@ -74,7 +74,7 @@ pub use device::{DeviceFitter, Recorded, TransformPlan};
 pub use element::{Element, Real};
 pub use extremes::Extremes;
 pub use features::Features;
-pub use fit::{Fitter, ReadAgain, Visit};
+pub use fit::{Fitter, PassFitter, ReadAgain, Visit};
 pub use fixed::FixedRange;
 pub use histogram::{Edges, Histogram, histogram};
 pub use maxabs::MaxAbs;

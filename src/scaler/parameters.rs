@@ -92,7 +92,19 @@ impl Scaler {
     /// The version of the parameters that are saved.
     pub const VERSION: u32 = 1;
 
-    pub(super) fn new(method: Method, features: usize, fitted: Fitted) -> Result<Self> {
+    /// Parameters that were learned elsewhere.
+    ///
+    /// ```
+    /// use wgnorm::scaler::{Extremes, Fitted, MaxAbs, Scaler};
+    /// let learned = Fitted::Extremes(vec![Extremes { min: -4.0, max: 2.0 }]);
+    /// assert_eq!(Scaler::new(MaxAbs::new().into(), 1, learned)?.scale(), [4.0]);
+    /// # Ok::<(), wgnorm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) if they are not those of so many features of the method, and
+    /// [`Parameter`](crate::ErrorKind::Parameter) for its settings.
+    pub fn new(method: Method, features: usize, fitted: Fitted) -> Result<Self> {
         method.check(features)?;
         let each = |line: &dyn Fn(usize) -> (f64, f64, f64)| {
             let (mut center, mut scale, mut offset) = (Vec::new(), Vec::new(), Vec::new());

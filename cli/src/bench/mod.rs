@@ -7,7 +7,7 @@ mod costs;
 mod eviction;
 mod html;
 pub mod measure;
-mod plots;
+pub mod plots;
 mod split;
 mod table;
 pub mod timing;

@@ -11,10 +11,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::variants::Map;
 use crate::failure::{Failure, Result};
+use crate::font::{self, TEXT};
 
 /// Small, so that its text is readable on a phone; it scales with the page.
 const SIZE: (u32, u32) = (480, 320);
-const TEXT: &str = "sans-serif";
 const TEXT_SIZE: i32 = 13;
 
 /// A colour by its role: the page's style sheet replaces these.
@@ -205,6 +205,7 @@ fn svg<F>(draw: F) -> Result<String>
 where
     F: FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> std::result::Result<(), Box<dyn std::error::Error>>,
 {
+    font::register();
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();

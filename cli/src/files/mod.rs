@@ -2,6 +2,7 @@
 
 mod convert;
 mod npy;
+mod npz;
 mod output;
 mod safetensors;
 
@@ -10,7 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub use output::{Contents, Output};
+pub use convert::{Element, Endian};
+pub use npy::{Header, header};
+pub use npz::{Array, Npz, npz};
+pub use output::{Contents, Output, Stream, npy_header};
 
 use crate::console;
 use crate::failure::{Failure, Result};
@@ -113,7 +117,7 @@ pub fn read_all(path: &Path) -> Result<Vec<Stored>> {
     safetensors::parse_all(&bytes).map_err(|message| Failure::Input(format!("{}: {message}", path.display())))
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failure = |error: std::io::Error| Failure::Input(format!("cannot read {}: {error}", path.display()));
     // Before it is opened: opening a named pipe waits for a writer.
     if !fs::metadata(path).map_err(failure)?.is_file() {

@@ -8,26 +8,39 @@ use super::convert::{Element, Endian, nonfinite_note};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-struct Header {
-    element: Element,
-    endian: Endian,
-    fortran: bool,
-    shape: Vec<usize>,
+pub struct Header {
+    pub element: Element,
+    pub endian: Endian,
+    pub fortran: bool,
+    pub shape: Vec<usize>,
+}
+
+impl Header {
+    /// The bytes of the data, as the shape says; refuses a file that has others.
+    pub fn check(&self, found: u64) -> Result<usize, String> {
+        let needed = super::checked_bytes(&self.shape, self.element.width())?;
+        if found == needed as u64 {
+            return Ok(needed);
+        }
+        let verb = if found < needed as u64 { "truncated" } else { "too long" };
+        Err(format!(
+            "{verb}: {found} bytes of data, shape {:?} of {} needs {needed}",
+            self.shape,
+            self.element.name()
+        ))
+    }
+}
+
+/// The header, and the data behind it, of a file of which at least the header is given.
+pub fn header(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
+    let (text, data) = split(bytes)?;
+    let header = Cursor(text).header().map_err(|message| format!("header: {message}"))?;
+    Ok((header, data))
 }
 
 pub fn parse(bytes: &[u8]) -> Result<Tensor, String> {
-    let (text, data) = split(bytes)?;
-    let header = Cursor(text).header().map_err(|message| format!("header: {message}"))?;
-    let needed = super::checked_bytes(&header.shape, header.element.width())?;
-    if data.len() != needed {
-        let verb = if data.len() < needed { "truncated" } else { "too long" };
-        return Err(format!(
-            "{verb}: {} bytes of data, shape {:?} of {} needs {needed}",
-            data.len(),
-            header.shape,
-            header.element.name()
-        ));
-    }
+    let (header, data) = header(bytes)?;
+    header.check(data.len() as u64)?;
     let (mut values, note) = header.element.to_f32(data, header.endian);
     let mut notes: Vec<String> = note.into_iter().collect();
     if header.fortran && header.shape.len() > 1 {

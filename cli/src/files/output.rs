@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -61,14 +61,19 @@ impl Output {
 
     /// Writes `bytes` and puts the file in place.
     pub fn save(self, bytes: &[u8]) -> Result<()> {
+        let mut stream = self.stream()?;
+        stream.write_all(bytes).map_err(|error| stream.refusal(error))?;
+        stream.finish()
+    }
+
+    /// Starts to write what is not in memory as a whole.
+    pub fn stream(self) -> Result<Stream> {
         let Self(path) = self;
-        let refuse = |error: io::Error| refusal(&path, &reason(error));
-        let mut file = temporary(&path).map_err(|reason| refusal(&path, &reason))?;
-        file.write_all(bytes).map_err(refuse)?;
-        // Some file systems tell only here that they are full, and the old file must not be gone by then.
-        file.as_file().sync_all().map_err(refuse)?;
-        file.persist(&path).map_err(|error| refuse(error.error))?;
-        Ok(())
+        let file = temporary(&path).map_err(|reason| refusal(&path, &reason))?;
+        Ok(Stream {
+            file: BufWriter::with_capacity(1 << 18, file),
+            path,
+        })
     }
 
     /// Writes one tensor, under `name` where the format has names.
@@ -97,6 +102,50 @@ impl Output {
         let mut text = serde_json::to_vec_pretty(value).map_err(|error| Failure::Input(error.to_string()))?;
         text.push(b'\n');
         self.save(&text)
+    }
+}
+
+/// A file in the making, under another name until it is [finished](Stream::finish); dropped before, it is removed.
+pub struct Stream {
+    file: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Stream {
+    /// Puts the file in place.
+    pub fn finish(self) -> Result<()> {
+        let Self { file, path } = self;
+        let refuse = |error: io::Error| refusal(&path, &reason(error));
+        let file = file.into_inner().map_err(|error| refuse(error.into_error()))?;
+        // Some file systems tell only here that they are full, and the old file must not be gone by then.
+        file.as_file().sync_all().map_err(refuse)?;
+        file.persist(&path).map_err(|error| refuse(error.error))?;
+        Ok(())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why something could not be written here.
+    pub fn refusal(&self, error: io::Error) -> Failure {
+        refusal(&self.path, &reason(error))
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Stream {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
     }
 }
 
@@ -152,13 +201,20 @@ fn behind(path: &Path) -> Result<PathBuf, String> {
 
 /// A version 1.0 file whose data starts at a multiple of 64 bytes, as NumPy writes it.
 fn npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
+    let mut bytes = npy_header("<f4", shape);
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+/// What stands before the data of a .npy file. `descr` is NumPy's name of the type.
+pub fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
     let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
     let shape = if shape.len() == 1 {
         extents.trim_end()
     } else {
         extents.trim_end_matches(", ")
     };
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
     const PREFIX: usize = 10;
     let length = (PREFIX + header.len() + 1).next_multiple_of(64) - PREFIX;
     header = format!("{header:<width$}\n", width = length - 1);
@@ -166,6 +222,5 @@ fn npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
     // MAX_RANK extents of 20 digits are far below 65,536 characters.
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     bytes
 }

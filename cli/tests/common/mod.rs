@@ -9,8 +9,13 @@ use safetensors::tensor::{Dtype, TensorView};
 
 /// Runs the program on the CPU path, so that no adapter is needed.
 pub fn wgnorm(args: &[&str]) -> Output {
+    on_device("cpu", args)
+}
+
+/// Runs the program on the adapter of a name, or on the CPU path.
+pub fn on_device(device: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgnorm"));
-    command.args(["--device", "cpu"]).args(args);
+    command.args(["--device", device]).args(args);
     command.output().expect("the program starts")
 }
 

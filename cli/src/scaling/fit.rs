@@ -1,0 +1,442 @@
+//! Fitting the columns of a table, in chunks: all scalers share each reading.
+
+use wgnorm::scaler::Method;
+
+use super::assign::Part;
+use super::batch::{Keys, Matrix, numbers};
+use super::gpu::Gpu;
+use super::learner::Learner;
+use super::parameters::{ColumnRecord, Fitted, Parameters, PartParameters, Scalers};
+use crate::console::note;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::table::{Chunk, Table, Want};
+
+/// Numbers that are kept in memory, so that order statistics need not read the file again: 256 MB.
+const KEPT: usize = 1 << 25;
+/// Columns times keys of which order statistics are taken: each has counts of some 50 KB.
+const MOST_ORDERED: usize = 1 << 13;
+
+/// What is fitted of a table.
+pub struct Fit<'a> {
+    pub parts: Vec<Part>,
+    /// The column whose values have parameters of their own.
+    pub by: Option<usize>,
+    pub weight: Option<usize>,
+    /// What computes columns of f32, if it is not the CPU.
+    pub gpu: Option<&'a Gpu>,
+}
+
+impl<'a> Fit<'a> {
+    fn wants(&self, table: &dyn Table) -> Vec<Want> {
+        let mut wants = vec![Want::Nothing; table.columns().len()];
+        let columns = self.parts.iter().flat_map(|part| &part.columns).chain(&self.weight);
+        columns.for_each(|&column| wants[column] = Want::Numbers);
+        if let Some(by) = self.by {
+            wants[by] = Want::AsIs;
+        }
+        wants
+    }
+
+    fn check(&self, table: &dyn Table) -> Result<()> {
+        let names = |part: &Part| -> Vec<&str> {
+            part.columns
+                .iter()
+                .map(|&column| table.columns()[column].name.as_str())
+                .collect()
+        };
+        for part in &self.parts {
+            let takes_weights = matches!(part.scale.method, Method::Standard(_)) || !learns(part);
+            if self.weight.is_some() && !takes_weights {
+                return Err(table.failure(format!(
+                    "--weight is for zscore: {}, of {}, has no weights",
+                    part.scale,
+                    names(part).join(", ")
+                )));
+            }
+            for (use_, other) in [("--by", self.by), ("--weight", self.weight)] {
+                if let Some(other) = other.filter(|other| part.columns.contains(other)) {
+                    let name = &table.columns()[other].name;
+                    return Err(table.failure(format!("column {name:?} is scaled and given to {use_} as well")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The GPU, if it takes a part: of f32, for which rows are alike.
+    fn gpu_of(&self, table: &dyn Table, part: &Part) -> Option<&'a Gpu> {
+        let alike = self.by.is_none() && self.weight.is_none();
+        self.gpu
+            .filter(|_| alike && learns(part) && Gpu::takes(table, &part.scale, &part.columns))
+    }
+}
+
+/// Whether the data decide how a part is scaled.
+fn learns(part: &Part) -> bool {
+    part.scale.method.passes::<f64>() > 0
+}
+
+/// A part that is being fitted.
+struct Fitting<'a> {
+    part: &'a Part,
+    gpu: Option<&'a Gpu>,
+    /// By key; one if there are no keys.
+    learners: Vec<Learner<'a>>,
+    missing: Vec<u64>,
+}
+
+impl Fitting<'_> {
+    /// Whether it needs its numbers (again).
+    fn reads(&self) -> bool {
+        // Before the first row there are no learners.
+        self.learners.is_empty() || self.learners.iter().any(|learner| learner.reads)
+    }
+
+    /// How often it needs its numbers.
+    fn passes(&self) -> usize {
+        Learner::passes(&self.part.scale.method, self.gpu.is_some())
+    }
+}
+
+/// What some rows give to the parts that need them.
+struct Batch {
+    matrices: Vec<Option<Matrix>>,
+    /// Rows by number of key.
+    keys: Option<Vec<(usize, Vec<usize>)>>,
+    weights: Option<Vec<f64>>,
+}
+
+/// Fits a table.
+pub fn fit(table: &dyn Table, fit: &Fit<'_>) -> Result<Parameters> {
+    fit.check(table)?;
+    let mut run = Run::new(table, fit);
+    while run.fittings.iter().any(Fitting::reads) {
+        run.pass()?;
+    }
+    run.finish()
+}
+
+/// A fit in progress.
+struct Run<'a> {
+    table: &'a dyn Table,
+    fit: &'a Fit<'a>,
+    fittings: Vec<Fitting<'a>>,
+    keys: Keys,
+    kept: Kept,
+    rows: u64,
+    passes: usize,
+    /// Passes that read the file.
+    readings: usize,
+    /// The most passes that a part takes.
+    most: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(table: &'a dyn Table, fit: &'a Fit<'a>) -> Self {
+        let fitting = |part: &'a Part| Fitting {
+            part,
+            gpu: fit.gpu_of(table, part),
+            learners: Vec::new(),
+            missing: vec![0; part.columns.len()],
+        };
+        let fittings: Vec<_> = fit.parts.iter().map(fitting).collect();
+        let most = fittings.iter().map(Fitting::passes).max().unwrap_or(0).max(1);
+        Self {
+            table,
+            fit,
+            fittings,
+            keys: Keys::default(),
+            kept: Kept::new(most > 1),
+            rows: 0,
+            passes: 0,
+            readings: 0,
+            most,
+        }
+    }
+
+    /// Gives all rows to the parts that need them, from memory if they are there.
+    fn pass(&mut self) -> Result<()> {
+        self.passes += 1;
+        match self.kept.batches().filter(|_| self.passes > 1) {
+            Some(batches) => {
+                for batch in batches {
+                    absorb(self.table, &mut self.fittings, batch)?;
+                }
+            }
+            None => self.read()?,
+        }
+        if self.rows == 0 {
+            return Err(self.table.failure("has no rows, there is nothing to learn from"));
+        }
+        for fitting in &mut self.fittings {
+            for learner in &mut fitting.learners {
+                learner
+                    .next_pass()
+                    .map_err(|error| refusal(self.table, fitting.part, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pass over the file.
+    fn read(&mut self) -> Result<()> {
+        let (table, first) = (self.table, self.passes == 1);
+        self.readings += 1;
+        let label = match self.most {
+            1 => self.file_name(),
+            most => format!("{}, reading {} of {most}", self.file_name(), self.readings),
+        };
+        let mut progress = Progress::new(label, table.bytes());
+        for chunk in table.read_ahead(&self.fit.wants(table), &progress.read)? {
+            let chunk = chunk?;
+            let batch = take(table, self.fit, &self.fittings, &mut self.keys, &chunk, first)?;
+            grow(
+                &mut self.fittings,
+                if self.fit.by.is_some() { self.keys.len() } else { 1 },
+            )?;
+            check_order(table, &self.fittings)?;
+            if first {
+                count_missing(&mut self.fittings, &batch);
+            }
+            absorb(table, &mut self.fittings, &batch)?;
+            progress.advance(chunk.rows);
+            if first && self.kept.keep(batch, &self.fittings) {
+                tell_readings(table, &self.fittings, self.most);
+            }
+        }
+        if first {
+            self.rows = progress.rows();
+        }
+        Ok(())
+    }
+
+    fn file_name(&self) -> String {
+        self.table.path().file_name().unwrap_or_default().display().to_string()
+    }
+
+    fn finish(&self) -> Result<Parameters> {
+        let (table, fit) = (self.table, self.fit);
+        let names = self.keys.names();
+        let keys = fit.by.map(|_| &names[..]);
+        let scalers = self.fittings.iter().map(|fitting| finish(table, fitting, keys));
+        let name = |column: usize| table.columns()[column].name.clone();
+        let fitted = Fitted {
+            program: concat!("wgnorm ", env!("CARGO_PKG_VERSION")).into(),
+            table: self.file_name(),
+            rows: self.rows,
+            readings: self.readings,
+            by: fit.by.map(name),
+            weight: fit.weight.map(name),
+        };
+        let records = records(table, &self.fittings, self.rows);
+        Ok(Parameters::new(fitted, records, scalers.collect::<Result<_>>()?))
+    }
+}
+
+/// Batches that are kept for further passes, as long as they are few.
+struct Kept(Option<(Vec<Batch>, usize)>);
+
+impl Kept {
+    fn new(wanted: bool) -> Self {
+        Self(wanted.then(|| (Vec::new(), 0)))
+    }
+
+    fn batches(&self) -> Option<&[Batch]> {
+        self.0.as_ref().map(|(batches, _)| &batches[..])
+    }
+
+    /// Keeps what further passes need. True if that is too much from now on.
+    fn keep(&mut self, mut batch: Batch, fittings: &[Fitting<'_>]) -> bool {
+        let Some((batches, size)) = &mut self.0 else {
+            return false;
+        };
+        for (matrix, fitting) in batch.matrices.iter_mut().zip(fittings) {
+            if fitting.passes() < 2 {
+                *matrix = None;
+            }
+        }
+        *size += batch
+            .matrices
+            .iter()
+            .flatten()
+            .map(|matrix| matrix.values.len())
+            .sum::<usize>();
+        batches.push(batch);
+        let too_much = *size > KEPT;
+        if too_much {
+            self.0 = None;
+        }
+        too_much
+    }
+}
+
+/// Says why the file is read again.
+fn tell_readings(table: &dyn Table, fittings: &[Fitting<'_>], most: usize) {
+    let ordered = fittings.iter().filter(|fitting| fitting.passes() > 1);
+    let names: Vec<String> = ordered.map(|fitting| fitting.part.scale.to_string()).collect();
+    note(
+        "note",
+        &format!(
+            "{} takes order statistics, and the numbers are too many to keep: {} is read {most} times",
+            names.join(", "),
+            table.path().display()
+        ),
+    );
+}
+
+/// What a chunk gives to the parts that still read.
+fn take(
+    table: &dyn Table,
+    fit: &Fit<'_>,
+    fittings: &[Fitting<'_>],
+    keys: &mut Keys,
+    chunk: &Chunk,
+    first: bool,
+) -> Result<Batch> {
+    let mut matrices = Vec::with_capacity(fittings.len());
+    for fitting in fittings {
+        let part = fitting.part;
+        let learns = learns(part);
+        let refuse = |x: f64| match x.is_infinite() && learns {
+            true => Some(format!("{x}: nothing can be learned of infinite values")),
+            false => part.scale.curve.refusal(x),
+        };
+        let matrix = || Matrix::of(table, chunk, &part.columns, part.scale.curve, refuse);
+        matrices.push(fitting.reads().then(matrix).transpose()?);
+    }
+    let weights = match fit.weight {
+        Some(column) => {
+            let weights: Vec<f64> = numbers(&chunk.columns[column]).collect();
+            if let Some(row) = weights
+                .iter()
+                .position(|weight| !(*weight >= 0.0 && weight.is_finite()))
+            {
+                let message = match weights[row].is_nan() {
+                    true => "the weight is missing".to_owned(),
+                    false => format!("{} is no weight, which is finite and not negative", weights[row]),
+                };
+                return Err(table.wrong(chunk.first_row + row as u64, column, message));
+            }
+            Some(weights)
+        }
+        None => None,
+    };
+    Ok(Batch {
+        matrices,
+        weights,
+        keys: fit.by.map(|by| keys.rows(table, chunk, by, first)).transpose()?,
+    })
+}
+
+/// Makes learners for keys that are new.
+fn grow(fittings: &mut [Fitting<'_>], count: usize) -> Result<()> {
+    for fitting in fittings {
+        while fitting.learners.len() < count {
+            let columns = fitting.part.columns.len();
+            (fitting.learners).push(Learner::new(&fitting.part.scale.method, columns, fitting.gpu)?);
+        }
+    }
+    Ok(())
+}
+
+fn check_order(table: &dyn Table, fittings: &[Fitting<'_>]) -> Result<()> {
+    let ordered = fittings.iter().filter(|fitting| fitting.passes() > 1);
+    let count: usize = ordered
+        .map(|fitting| fitting.learners.len() * fitting.part.columns.len())
+        .sum();
+    if count > MOST_ORDERED {
+        return Err(table.failure(format!(
+            "columns times keys are more than {MOST_ORDERED}, of which robust would need more than 400 MB"
+        )));
+    }
+    Ok(())
+}
+
+fn count_missing(fittings: &mut [Fitting<'_>], batch: &Batch) {
+    for (fitting, matrix) in fittings.iter_mut().zip(&batch.matrices) {
+        let Some(matrix) = matrix else { continue };
+        for (i, missing) in fitting.missing.iter_mut().enumerate() {
+            *missing += matrix.column(i).iter().filter(|x| x.is_nan()).count() as u64;
+        }
+    }
+}
+
+fn absorb(table: &dyn Table, fittings: &mut [Fitting<'_>], batch: &Batch) -> Result<()> {
+    for (fitting, matrix) in fittings.iter_mut().zip(&batch.matrices) {
+        let Some(matrix) = matrix.as_ref().filter(|_| fitting.reads()) else {
+            continue;
+        };
+        let part = fitting.part;
+        let columns = part.columns.len();
+        let mut give = |key: usize, matrix: &Matrix, weights: Option<&[f64]>| {
+            let Some(learner) = fitting.learners.get_mut(key) else {
+                return Err(table.failure("has other keys than when it was read before"));
+            };
+            let weights = weights.filter(|_| learns(part));
+            let learned = learner.absorb(&matrix.values, matrix.features(columns), weights);
+            learned.map_err(|error| refusal(table, part, &error))
+        };
+        let Some(keys) = &batch.keys else {
+            give(0, matrix, batch.weights.as_deref())?;
+            continue;
+        };
+        for (key, rows) in keys {
+            let weights =
+                (batch.weights.as_ref()).map(|weights| rows.iter().map(|&row| weights[row]).collect::<Vec<_>>());
+            give(*key, &matrix.gather(rows), weights.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+/// An error of the library, which knows no names.
+fn refusal(table: &dyn Table, part: &Part, error: &wgnorm::Error) -> Failure {
+    let names = part.columns.iter().map(|&column| table.columns()[column].name.as_str());
+    let names: Vec<&str> = names.collect();
+    table.failure(format!("{} of {}: {error}", part.scale, names.join(", ")))
+}
+
+fn finish(table: &dyn Table, fitting: &Fitting<'_>, keys: Option<&[String]>) -> Result<PartParameters> {
+    let finished = |learner: &Learner<'_>| learner.finish().map_err(|error| refusal(table, fitting.part, &error));
+    let mut scalers = fitting.learners.iter().map(finished);
+    let learned = match (keys, scalers.next()) {
+        (Some(keys), first) => {
+            let scalers = first.into_iter().chain(scalers);
+            let pairs = keys
+                .iter()
+                .zip(scalers)
+                .map(|(key, scaler)| scaler.map(|scaler| (key.clone(), scaler)));
+            Scalers::ByKey(pairs.collect::<Result<_>>()?)
+        }
+        (None, Some(scaler)) => Scalers::OfAllRows(scaler?),
+        (None, None) => return Err(table.failure("has no rows, there is nothing to learn from")),
+    };
+    let names = fitting
+        .part
+        .columns
+        .iter()
+        .map(|&column| table.columns()[column].name.clone());
+    Ok(PartParameters {
+        scale: fitting.part.scale.clone(),
+        columns: names.collect(),
+        learned,
+    })
+}
+
+fn records(table: &dyn Table, fittings: &[Fitting<'_>], rows: u64) -> Vec<ColumnRecord> {
+    let missing = |column: usize| {
+        fittings.iter().find_map(|fitting| {
+            let place = fitting.part.columns.iter().position(|&other| other == column)?;
+            Some(fitting.missing[place])
+        })
+    };
+    (table.columns().iter().enumerate())
+        .map(|(i, column)| ColumnRecord {
+            name: column.name.clone(),
+            type_name: column.type_name(),
+            values: missing(i).map(|missing| rows - missing),
+            missing: missing(i),
+        })
+        .collect()
+}
