@@ -14,19 +14,6 @@ fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     return sum;
 }
 
-fn reduce_max(v: u32, place: Place) -> u32 {
-    var largest = v;
-    for (var mask = 1u; mask < LANES; mask *= 2u) {
-        largest = max(largest, subgroupShuffleXor(largest, mask));
-    }
-    return largest;
-}
-
-// True if `yes` is, of all segments whose invocations go on together.
-fn all_agree(yes: bool, place: Place) -> bool {
-    return subgroupAll(yes);
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

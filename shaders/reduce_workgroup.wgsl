@@ -11,7 +11,6 @@ struct Place {
 
 // As many as there can be subgroups, of at least four lanes.
 var<workgroup> shared_sums: array<vec2<f32>, WORKGROUP / 4u>;
-var<workgroup> shared_max: array<u32, WORKGROUP / 4u>;
 
 fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     let part = subgroupAdd(v);
@@ -25,30 +24,6 @@ fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
         sum += shared_sums[i];
     }
     return sum;
-}
-
-fn reduce_max(v: u32, place: Place) -> u32 {
-    let part = subgroupMax(v);
-    workgroupBarrier();
-    if (place.subgroup_lane == 0u) {
-        shared_max[place.subgroup] = part;
-    }
-    workgroupBarrier();
-    var largest = shared_max[0];
-    for (var i = 1u; i < place.subgroups; i++) {
-        largest = max(largest, shared_max[i]);
-    }
-    return largest;
-}
-
-// True if `yes` is, of all segments whose invocations go on together.
-var<workgroup> shared_agreement: u32;
-
-fn all_agree(yes: bool, place: Place) -> bool {
-    if (place.lane == 0u) {
-        shared_agreement = select(0u, 1u, yes);
-    }
-    return workgroupUniformLoad(&shared_agreement) == 1u;
 }
 
 @compute @workgroup_size(WORKGROUP)

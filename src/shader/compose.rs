@@ -104,6 +104,12 @@ impl Header {
                 modules.extend(settling);
                 modules.extend(application);
                 modules.extend([resident, resident_rows, self.reduction_module()]);
+                modules.push(match self.reduction {
+                    Reduction::Tree => measure_tree,
+                    Reduction::Subgroup => measure_subgroup,
+                    Reduction::WholeSubgroup => measure_whole_subgroup,
+                    Reduction::Workgroup => measure_workgroup,
+                });
                 let whole_subgroup = self.reduction == Reduction::WholeSubgroup;
                 modules.push(pick(whole_subgroup, first_broadcast, first_loaded));
             }

@@ -478,18 +478,20 @@ impl Header {
             (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
             (Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientParameters, _) => self.tree_size() * 16,
-            (Kernel::Resident | Kernel::GradientResident, reduction) => {
+            (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.columns() * 4 + 4,
+            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12 + 4,
+            (Kernel::GradientResident, reduction) => {
                 let shares = match (self.sums, self.columns()) {
                     (false, _) => 0,
                     (true, 1) => 1,
                     (true, _) => self.workgroup,
                 };
                 let reduced = match reduction {
-                    Reduction::Tree => self.workgroup * 12 + self.columns() * 4 + 4,
-                    Reduction::Workgroup => self.workgroup / 4 * 12 + 4,
+                    Reduction::Tree => self.workgroup,
+                    Reduction::Workgroup => self.workgroup / 4,
                     Reduction::Subgroup | Reduction::WholeSubgroup => 0,
                 };
-                reduced + shares * 32
+                reduced * 8 + shares * 32
             }
             _ => 0,
         }

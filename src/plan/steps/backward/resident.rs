@@ -60,8 +60,11 @@ impl Planner<'_> {
         let lanes = layout.units.div_ceil(best).next_power_of_two();
         let lanes = lanes.clamp(least, most.max(least));
         let workgroup = workgroup.unwrap_or(lanes);
-        (lanes <= most && layout.units.div_ceil(lanes) <= limit && workgroup <= widest)
-            .then_some(Lanes { lanes, workgroup })
+        // What is reduced, where there are no subgroups; the shares of dweight and dbias, where there are several slots.
+        let slots = workgroup.div_ceil(lanes);
+        let memory = 8 * workgroup + 32 * if slots > 1 { workgroup } else { 1 };
+        let fits = workgroup <= widest && memory <= traits.workgroup_memory;
+        (lanes <= most && layout.units.div_ceil(lanes) <= limit && fits).then_some(Lanes { lanes, workgroup })
     }
 
     /// dx of a piece of whole segments and, if wanted, dweight and dbias.
