@@ -23,7 +23,7 @@ use wgnorm::{Affine, Layout, Preset, RunningVariance, ZeroNorm};
 const MOST: usize = 4096;
 
 /// Sets of values for every geometry.
-const FILLS: u32 = 16;
+const FILLS: u32 = 32;
 
 fn fills() -> u32 {
     setting("WGNORM_PROPERTY_FILLS", FILLS)
