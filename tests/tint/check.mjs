@@ -105,8 +105,11 @@ async function link(number, name, module) {
 // A pipeline takes the backend a third of a second, so that not all of them are made: those that plans run, and a few
 // of the others. Without an adapter there is no backend to compile.
 const links = number => runs.has(number) || number % 512 === 0;
+// Every composition, or, for a short check, one of so many (WGNORM_TINT_EVERY), and those of the plans.
+const every = Number(process.env.WGNORM_TINT_EVERY ?? 1);
+const sampled = number => mine(number) && Math.floor(number / parts) % every === 0;
+const numbers = [...compositions.keys()].filter(number => sampled(number) || runs.has(number));
 // Those are spread evenly: a thread that waits for pipelines polls, and takes a processor from those that make them.
-const numbers = [...compositions.keys()].filter(number => mine(number) || runs.has(number));
 const spread = list => list.map((number, i) => [(i + 1) / list.length, number]);
 const order = [...spread(numbers.filter(links)), ...spread(numbers.filter(number => !links(number)))];
 order.sort(([a], [b]) => a - b);
