@@ -41,6 +41,11 @@ impl DeviceTraits {
         }
     }
 
+    /// Invocations that are sure to share a subgroup; where there are none, those of the usual one.
+    pub(crate) fn smallest_subgroup(&self) -> u32 {
+        self.subgroup_size.map_or(32, |(smallest, _)| smallest)
+    }
+
     /// The largest power of two of invocations that a workgroup can have: for kernels that reduce in a tree.
     pub(crate) fn widest_tree(&self) -> u32 {
         1 << self.workgroup_invocations.max(1).ilog2()

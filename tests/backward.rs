@@ -1,15 +1,19 @@
 //! The backward pass of every operation against the f64 reference: with every variant, in every arrangement, on ordinary
 //! and hostile values, and the promises about bits and arguments.
 
+// Layer norms alone are taken of it.
+#[allow(dead_code)]
+#[path = "common/cases.rs"]
+mod cases;
 mod common;
 
 use common::context;
 use wgnorm::spec::Operation;
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::verify::{Arrangement, Case, Scale, gradient_cases, judge_gradients, run_backward};
+use wgnorm::verify::{Arrangement, Case, Scale, Values, gradient_cases, judge_gradients, run_backward};
 use wgnorm::{
     Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, LayerNorm, LocalResponseNorm,
-    Normalization, RmsNorm, Variant,
+    Normalization, RmsNorm, Tuning, Variant,
 };
 
 /// Why the backward pass of a case fails; none if it passes, or if the variant has none.
@@ -214,6 +218,47 @@ fn partial_sums_do_not_grow_with_the_rows() {
             .into_iter()
             .all(|rows| workspace(rows) <= most)
     );
+}
+
+/// Rows that invocations hold as on a hardware adapter: as many as a workgroup takes in turn, one less and more, in so few
+/// workgroups that each takes several; and rows beyond what is held together with the sums of the weights.
+#[test]
+fn rows_in_registers() {
+    let traits = DeviceTraits {
+        software: false,
+        ..*context().traits()
+    };
+    let mut tuning = Tuning::HARDWARE;
+    tuning.gradient_target = tuning.subgroup_workgroup;
+    let context = context().with_traits(traits).with_tuning(tuning);
+    // One unit of a row of four a lane, so that every lane is a slot.
+    let slots = tuning.subgroup_workgroup as usize;
+    let shortest = [1, slots - 1, slots, slots + 1, 3 * slots, 256 * slots + 1].map(|rows| (rows, 4));
+    let (_, limit) = tuning.gradient_units;
+    let held = 4 * (limit * tuning.workgroup_lanes.1.min(traits.workgroup_invocations)) as usize;
+    let widest = [held - 4, held, held + 4, 2 * held, 2 * held + 4].map(|width| (3, width));
+    let mut dispatches = Vec::new();
+    for (rows, width) in shortest.into_iter().chain(widest) {
+        let mut case = cases::layer(rows, width);
+        case.dy = Some(Values::Normal.fill(rows * width, 8));
+        assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+        let plan = LayerNorm::new(&[rows, width]).statistics(true);
+        let plan = plan.plan_backward(&context, Gradients::all()).unwrap();
+        dispatches.push((plan.variant(), plan.dispatches()));
+    }
+    let (subgroup, workgroup) = (Some(Variant::Subgroup), Some(Variant::Workgroup));
+    assert!(
+        dispatches[..6].iter().all(|found| *found == (subgroup, 2)),
+        "{dispatches:?}"
+    );
+    let wide = [
+        (workgroup, 2),
+        (workgroup, 2),
+        (workgroup, 3),
+        (workgroup, 3),
+        (Some(Variant::Split), 5),
+    ];
+    assert_eq!(dispatches[6..], wide);
 }
 
 #[test]

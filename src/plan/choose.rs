@@ -16,19 +16,35 @@ pub(super) const MAX_PARTS: u32 = SMALL_WORKGROUP * MAX_TRIPS as u32;
 
 /// Lanes of a resident segment in part of a workgroup, if it fits.
 pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
-    let most = match traits.subgroup_size {
-        Some((smallest, _)) => smallest.min(tuning.subgroup_workgroup),
-        None => 32.min(tuning.subgroup_workgroup),
-    };
-    let lanes = resident_lanes(units, 1, most, tuning.resident_units)?;
+    subgroup_lanes_of(units, traits, tuning, tuning.resident_units)
+}
+
+/// The same at so many units each, at best and at most.
+pub(super) fn subgroup_lanes_of(
+    units: u32,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+    units_each: (u32, u32),
+) -> Option<u32> {
+    let most = traits.smallest_subgroup().min(tuning.subgroup_workgroup);
+    let lanes = resident_lanes(units, 1, most, units_each)?;
     (tuning.subgroup_workgroup <= traits.workgroup_invocations).then_some(lanes)
 }
 
 /// Lanes of a resident segment that has a workgroup to itself, if it fits.
 pub(super) fn workgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
+    let most = tuning.resident_units.1;
+    workgroup_lanes_of(units, traits, tuning, (tuning.workgroup_units.min(most), most))
+}
+
+/// The same at so many units each, at best and at most.
+pub(super) fn workgroup_lanes_of(
+    units: u32,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+    units_each: (u32, u32),
+) -> Option<u32> {
     let (least, most) = tuning.workgroup_lanes;
-    let most_units = tuning.resident_units.1;
-    let units_each = (tuning.workgroup_units.min(most_units), most_units);
     resident_lanes(units, least, most.min(traits.widest_tree()), units_each)
 }
 
@@ -187,8 +203,7 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
             resident.into_iter().chain([walked, Variant::Split]).collect()
         }
         (false, false) => {
-            let subgroup = traits.subgroup_size.map_or(32, |(smallest, _)| smallest);
-            if units <= subgroup * tuning.workgroup_units {
+            if units <= traits.smallest_subgroup() * tuning.workgroup_units {
                 vec![Variant::Subgroup, Variant::Workgroup, Variant::Split]
             } else if units <= tuning.workgroup_lanes.1 * tuning.workgroup_units
                 || segments >= tuning.workgroup_segments

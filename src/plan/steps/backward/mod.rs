@@ -364,14 +364,19 @@ impl Planner<'_> {
 
     /// The walk of kernels that write dx.
     fn gradient_layout(&self, part: &Part<'_>, geometry: &Geometry, traversal: Traversal) -> Option<Layout> {
-        let weights = Weights::read_if(self.whole.has_affine);
-        Layout::new(geometry, traversal, self.widest_gradient_unit(), weights, part.offsets)
+        self.gradient_layout_in(part, geometry, traversal, self.widest_gradient_unit())
     }
 
-    /// The walk of kernels that hold segments of a piece, in units of at most so many elements.
-    fn gradient_layout_of(&self, part: &Part<'_>, traversal: Traversal, widest: u32) -> Option<Layout> {
+    /// The same in units of at most so many elements.
+    fn gradient_layout_in(
+        &self,
+        part: &Part<'_>,
+        geometry: &Geometry,
+        traversal: Traversal,
+        widest: u32,
+    ) -> Option<Layout> {
         let weights = Weights::read_if(self.whole.has_affine);
-        Layout::new(&part.geometries.applied, traversal, widest, weights, part.offsets)
+        Layout::new(geometry, traversal, widest, weights, part.offsets)
     }
 
     /// The largest element of a segment is looked for element by element.

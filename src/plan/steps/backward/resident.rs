@@ -3,6 +3,7 @@
 use super::sums::{GATHER_COLUMNS, GATHER_LANES, SUMS_BYTES};
 use super::{Part, Planner};
 use crate::error::{Result, bail};
+use crate::plan::choose::{subgroup_lanes_of, workgroup_lanes_of};
 use crate::plan::layout::{Layout, Traversal};
 use crate::plan::steps::places::{Place, Region};
 use crate::plan::{Operand, Role};
@@ -11,14 +12,25 @@ use crate::spec::{Gradients, Source, Statistic};
 use crate::tuning::Variant;
 
 /// The most segments that a slot of a workgroup takes one after the other: so many terms of a gradient of a weight follow each
-/// other, each rounded.
-const MOST_ROWS: u32 = 64;
+/// other, each rounded: as the tolerances of `verify` allow. With so many, the parts of 2³¹ elements take 64 MiB.
+const MOST_ROWS: u32 = 256;
 
-/// How lanes share the segments.
+/// How workgroups share the segments.
 #[derive(Clone, Copy)]
-struct Lanes {
+struct Shares {
+    /// Invocations of a segment, and of a workgroup.
     lanes: u32,
     workgroup: u32,
+    /// Segments of a slot, one after the other.
+    rows: u32,
+    workgroups: u64,
+}
+
+impl Shares {
+    /// Bytes of the parts of dweight and dbias: two weights a vec4.
+    fn parts(&self, layout: &Layout) -> u64 {
+        self.workgroups * u64::from(layout.units) * 2 * SUMS_BYTES
+    }
 }
 
 impl Planner<'_> {
@@ -26,7 +38,7 @@ impl Planner<'_> {
     /// dweight and dbias are made of.
     pub(super) fn holds_gradients(&self, part: &Part<'_>, variant: Variant, sums: bool) -> bool {
         self.held_layout(part, sums)
-            .is_some_and(|layout| self.gradient_lanes(&layout, variant, sums).is_some())
+            .is_some_and(|layout| self.gradient_shares(&layout, variant, sums).is_some())
     }
 
     /// The walk over segments that are one run of units of four, all with the same weights.
@@ -36,35 +48,46 @@ impl Planner<'_> {
         if operation.source != Source::Input || largest || self.tuning.widest_unit < 4 {
             return None;
         }
-        let layout = self.gradient_layout_of(part, Traversal::HeldRows, 4)?;
+        let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, 4)?;
         let same_weights = layout.weight_in_unit() && layout.same_weights();
         let all_weights = operation.weight_len == layout.units * layout.unit.width();
         let weighted = !(parameters || operation.weight) || (same_weights && all_weights);
         (layout.unit == Unit::Vec4 && layout.is_one_run() && weighted).then_some(layout)
     }
 
-    fn gradient_lanes(&self, layout: &Layout, variant: Variant, sums: bool) -> Option<Lanes> {
+    fn gradient_shares(&self, layout: &Layout, variant: Variant, sums: bool) -> Option<Shares> {
         let (traits, tuning) = (self.traits, self.tuning);
-        let widest = traits.widest_tree();
-        let (least, most, workgroup) = match variant {
-            Variant::Subgroup => {
-                let subgroup = traits.subgroup_size.map_or(32, |(smallest, _)| smallest);
-                let workgroup = tuning.subgroup_workgroup;
-                (1, subgroup.min(workgroup), Some(workgroup))
-            }
-            _ => (tuning.workgroup_lanes.0, tuning.workgroup_lanes.1.min(widest), None),
-        };
         let (best, limit) = tuning.gradient_units;
         // Sums take as many registers as x and dy.
-        let limit = if sums { limit } else { 2 * limit };
-        let lanes = layout.units.div_ceil(best).next_power_of_two();
-        let lanes = lanes.clamp(least, most.max(least));
-        let workgroup = workgroup.unwrap_or(lanes);
+        let units = (best, if sums { limit } else { 2 * limit });
+        let (lanes, workgroup) = match variant {
+            Variant::Subgroup => {
+                let lanes = subgroup_lanes_of(layout.units, traits, tuning, units)?;
+                (lanes, tuning.subgroup_workgroup)
+            }
+            _ => {
+                let lanes = workgroup_lanes_of(layout.units, traits, tuning, units)?;
+                (lanes, lanes)
+            }
+        };
+        let slots = workgroup / lanes;
+        let rows = match sums {
+            true => {
+                let workgroups = (tuning.gradient_target / workgroup).max(1);
+                layout.groups.div_ceil(slots * workgroups).clamp(1, MOST_ROWS)
+            }
+            false => 1,
+        };
+        let shares = Shares {
+            lanes,
+            workgroup,
+            rows,
+            workgroups: u64::from(layout.groups).div_ceil(u64::from(slots * rows)),
+        };
         // What is reduced, where there are no subgroups; the shares of dweight and dbias, where there are several slots.
-        let slots = workgroup.div_ceil(lanes);
         let memory = 8 * workgroup + 32 * if slots > 1 { workgroup } else { 1 };
-        let fits = workgroup <= widest && memory <= traits.workgroup_memory;
-        (lanes <= most && layout.units.div_ceil(lanes) <= limit && fits).then_some(Lanes { lanes, workgroup })
+        let bound = !sums || shares.parts(layout) <= traits.binding_size;
+        (memory <= traits.workgroup_memory && bound).then_some(shares)
     }
 
     /// dx of a piece of whole segments and, if wanted, dweight and dbias.
@@ -78,8 +101,8 @@ impl Planner<'_> {
     ) -> Result<()> {
         let sums = wanted.dweight || wanted.dbias;
         let layout = self.held_layout(part, sums);
-        let found = layout.and_then(|layout| self.gradient_lanes(&layout, variant, sums).map(|lanes| (layout, lanes)));
-        let Some((layout, Lanes { lanes, workgroup })) = found else {
+        let found = layout.and_then(|layout| Some((self.gradient_shares(&layout, variant, sums)?, layout)));
+        let Some((shares, layout)) = found else {
             bail!(
                 Variant,
                 "variant",
@@ -87,28 +110,22 @@ impl Planner<'_> {
                 self.whole.applied.length
             );
         };
-        let slots = workgroup / lanes;
         let spread = self.spread_over(&layout, (1, 1), 1);
         let (mut header, mut params, _) = self.gradient_step(Kernel::GradientResident, &layout, spread);
-        layout.resident_header(&mut header, lanes);
-        header.workgroup = workgroup;
-        header.reduction = self.reduction(lanes, workgroup, variant);
+        layout.resident_header(&mut header, shares.lanes);
+        header.workgroup = shares.workgroup;
+        header.reduction = self.reduction(shares.lanes, shares.workgroup, variant);
         header.sums = sums;
-        header.rows = 1;
-        if sums {
-            let workgroups = (self.tuning.gradient_target / workgroup).max(1);
-            header.rows = layout.groups.div_ceil(slots * workgroups).clamp(1, MOST_ROWS);
-        }
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
+        header.rows = shares.rows;
+        let workgroups = shares.workgroups;
         let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
-        header.full_groups = one_dimension && layout.groups.is_multiple_of(slots * header.rows);
+        let segments = shares.workgroup / shares.lanes * shares.rows;
+        header.full_groups = one_dimension && layout.groups.is_multiple_of(segments);
         params.parts = workgroups as u32;
         if !sums {
             return self.push_dx(part, header, params, workgroups, (records, None), Vec::new());
         }
-        // Two weights a vec4.
-        let size = workgroups * u64::from(layout.units) * 2 * SUMS_BYTES;
-        let region = self.region_again(region, size);
+        let region = self.region_again(region, shares.parts(&layout));
         let operand = self.view(Place::Region(region))?;
         self.push_dx(
             part,
