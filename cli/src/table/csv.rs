@@ -83,12 +83,8 @@ impl Csv {
 }
 
 impl Table for Csv {
-    fn path(&self) -> &Path {
-        &self.shape.path
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.shape.columns
+    fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     fn types_are_guessed(&self) -> bool {

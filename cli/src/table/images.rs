@@ -102,12 +102,8 @@ impl Images {
 }
 
 impl Table for Images {
-    fn path(&self) -> &Path {
-        &self.shape.path
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.shape.columns
+    fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     fn bytes(&self) -> u64 {

@@ -73,9 +73,15 @@ pub type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 
 /// A table that can be read again and again.
 pub trait Table: Sync {
-    fn path(&self) -> &Path;
+    fn shape(&self) -> &Shape;
 
-    fn columns(&self) -> &[Column];
+    fn path(&self) -> &Path {
+        &self.shape().path
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.shape().columns
+    }
 
     /// Whether the types of the columns are only what the first rows look like, and columns that are read as they are
     /// come as text.
@@ -177,7 +183,7 @@ fn chunk_rows(columns: usize) -> usize {
 
 /// A table's path with its columns: what a reading needs on another thread.
 #[derive(Debug, Clone)]
-struct Shape {
+pub struct Shape {
     path: PathBuf,
     columns: Vec<Column>,
 }

@@ -83,12 +83,8 @@ impl Npy {
 }
 
 impl Table for Npy {
-    fn path(&self) -> &Path {
-        &self.shape.path
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.shape.columns
+    fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     fn bytes(&self) -> u64 {

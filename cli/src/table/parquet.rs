@@ -49,12 +49,8 @@ impl Parquet {
 }
 
 impl Table for Parquet {
-    fn path(&self) -> &Path {
-        &self.shape.path
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.shape.columns
+    fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     fn bytes(&self) -> u64 {

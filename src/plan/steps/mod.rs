@@ -152,15 +152,16 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// The tensor in blocks of whole segments, of pieces that bindings hold.
+    fn blocks(&self) -> Result<Vec<Vec<Piece>>> {
+        let (traits, facts) = (self.traits, self.facts);
+        blocks(self.operation, facts, traits.binding_size, traits.storage_alignment)
+    }
+
     fn plan(&mut self) -> Result<()> {
         self.stage_inputs()?;
         let operation = self.operation;
-        let blocks = blocks(
-            operation,
-            self.facts,
-            self.traits.binding_size,
-            self.traits.storage_alignment,
-        )?;
+        let blocks = self.blocks()?;
         match operation.statistic {
             Statistic::Window(window) => {
                 for piece in blocks.iter().flatten() {

@@ -17,7 +17,7 @@ use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry};
 use crate::plan::choose::{MAX_PARTS, prefers_columns};
 use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
-use crate::plan::pieces::{Piece, blocks};
+use crate::plan::pieces::Piece;
 use crate::plan::{Operand, RECORD_BYTES, Role};
 use crate::shader::{DxPlace, Header, Kernel, Params, Slot};
 use crate::spec::{Gradients, Source, Statistic};
@@ -54,12 +54,7 @@ impl Planner<'_> {
     pub(super) fn backward(&mut self, wanted: Gradients) -> Result<()> {
         self.stage_inputs()?;
         let operation = self.operation;
-        let blocks = blocks(
-            operation,
-            self.facts,
-            self.traits.binding_size,
-            self.traits.storage_alignment,
-        )?;
+        let blocks = self.blocks()?;
         if let Statistic::Window(window) = operation.statistic {
             for piece in blocks.iter().flatten() {
                 self.gradient_window(&self.gradient_part(piece, wanted)?, window)?;
