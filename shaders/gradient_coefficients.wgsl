@@ -14,13 +14,18 @@ struct Coefficients {
 }
 
 fn coefficients_of(t: Sums, n: Normalizer) -> Coefficients {
+    return coefficients_over(t, n, f32(p.count), f32(max(p.count, p.ddof + 1u) - p.ddof));
+}
+
+// Of segments of so many elements, in so many degrees of freedom.
+fn coefficients_over(t: Sums, n: Normalizer, count: f32, freedom: f32) -> Coefficients {
     var a = Real(0.0);
     if (CENTERED) {
-        a = t.s / f32(p.count);
+        a = t.s / count;
     }
     var b = t.q;
     if (!NORM) {
-        b = t.q / f32(max(p.count, p.ddof + 1u) - p.ddof);
+        b = t.q / freedom;
     }
     if (EPS_ON_DEVIATION) {
         // deviation / (deviation + eps); 0 for a constant segment, whose x_hat is 0.

@@ -174,7 +174,7 @@ impl<'a> Forward<'a> {
             Role::Bias => self.bias,
             Role::Statistics => self.statistics,
             Role::Moments => self.moments,
-            Role::Merged | Role::Dy | Role::Dx | Role::Dweight | Role::Dbias => None,
+            Role::Merged | Role::Dy | Role::Dx | Role::Dweight | Role::Dbias | Role::Sums => None,
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Workspace => self.workspace,

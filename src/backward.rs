@@ -25,6 +25,7 @@ use crate::tuning::Variant;
 /// | weight | f32, needed for dx | 4 per value |
 /// | dweight, dbias | f32, as weight and bias | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment | 16 per segment |
+/// | sums | [`GradientSums`](crate::GradientSums), one per segment: for halves of the pass | 16 per segment |
 /// | running_mean, running_var | f32, one per channel | 4 per channel |
 /// | workspace | nothing that lasts | as the plan says |
 ///
@@ -47,6 +48,9 @@ pub struct Backward<'a> {
     pub dbias: Option<View<'a>>,
     /// The [`Record`](crate::Record)s of the forward pass.
     pub statistics: Option<View<'a>>,
+    /// [`GradientSums`](crate::GradientSums) of all segments: what the first half of a backward pass over shares makes, and
+    /// its second takes.
+    pub sums: Option<View<'a>>,
     /// The given running mean.
     pub running_mean: Option<View<'a>>,
     /// The given running variance.
@@ -68,6 +72,7 @@ impl<'a> Backward<'a> {
             dweight: None,
             dbias: None,
             statistics: None,
+            sums: None,
             running_mean: None,
             running_var: None,
             workspace: None,
@@ -105,6 +110,12 @@ impl<'a> Backward<'a> {
         self
     }
 
+    /// Sets the [`GradientSums`](crate::GradientSums) of all segments, which are made or taken.
+    pub fn sums(mut self, sums: impl Into<View<'a>>) -> Self {
+        self.sums = Some(sums.into());
+        self
+    }
+
     /// Sets the given running mean and variance.
     pub fn running(mut self, mean: impl Into<View<'a>>, var: impl Into<View<'a>>) -> Self {
         self.running_mean = Some(mean.into());
@@ -134,6 +145,7 @@ impl<'a> Backward<'a> {
             Role::Dweight => self.dweight,
             Role::Dbias => self.dbias,
             Role::Statistics => self.statistics,
+            Role::Sums => self.sums,
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Workspace => self.workspace,

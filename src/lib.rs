@@ -122,7 +122,7 @@ pub use spec::{
     Affine, BatchNorm, DType, Gradients, GroupNorm, InstanceNorm, LayerNorm, Layout, LocalResponseNorm, LpNorm,
     MeanVarianceNorm, Normalization, OneValue, Operation, Preset, RmsNorm, RunningVariance, ZScore, ZeroNorm,
 };
-pub use statistics::{Moments, Record};
+pub use statistics::{GradientSums, Moments, Record};
 pub use traits::DeviceTraits;
 pub use tuning::{MAX_TRIPS, TABLE_VERSION, Tuning, TuningTable, Variant};
 pub use wgpu;

@@ -79,6 +79,46 @@ impl Operation {
         self.staged(Stage::Apply).plan(context)
     }
 
+    /// Plans the first half of the backward pass over a share of the data, as sync batch norm takes it: x and dy of the share
+    /// to one [`GradientSums`](crate::GradientSums) per segment, with g = dy weight:
+    ///
+    /// ```text
+    /// sums = (sum(g), sum(g x_hat), count)
+    /// ```
+    ///
+    /// The sums of all shares, added field by field (an all-reduce of four f32 a segment), are what
+    /// [`plan_backward_apply`](Self::plan_backward_apply) takes. The statistics that are bound are those of all shares
+    /// together, as [`plan_apply`](Self::plan_apply) saves them: the operation is built with `statistics`. dweight and dbias,
+    /// where asked for, are those of the share; `gradients.dx` does not matter. With `accumulate` all of them, sums too, are
+    /// added to what their buffers hold: shares that follow each other on one device need no other merge.
+    ///
+    /// # Errors
+    /// As [`plan_backward`](Self::plan_backward), and [`ErrorKind::Parameter`] for an operation built without `statistics`,
+    /// and for those whose gradients need no sums or more than sums: given statistics, windows, a p-norm of infinite p.
+    pub fn plan_backward_sums(&self, context: &Context, gradients: Gradients) -> Result<BackwardPlan> {
+        let gradients = Gradients { dx: false, ..gradients };
+        self.staged(Stage::Statistics).plan_backward(context, gradients)
+    }
+
+    /// Plans the second half: x and dy of a share and the sums of all shares to dx of the share,
+    ///
+    /// ```text
+    /// dx = rstd (g - sum(g) / count - x_hat sum(g x_hat) / count)
+    /// ```
+    ///
+    /// or as the table of [`BackwardPlan`] has it.
+    ///
+    /// # Errors
+    /// As [`plan_backward_sums`](Self::plan_backward_sums).
+    pub fn plan_backward_apply(&self, context: &Context) -> Result<BackwardPlan> {
+        let gradients = Gradients {
+            dweight: false,
+            dbias: false,
+            ..Gradients::all()
+        };
+        self.staged(Stage::Apply).plan_backward(context, gradients)
+    }
+
     /// The variants that can run this on the context's device, with tensors at aligned offsets.
     ///
     /// # Errors
@@ -113,6 +153,22 @@ macro_rules! plannable {
             /// As [`Operation::plan_backward`].
             pub fn plan_backward(&self, context: &Context, gradients: Gradients) -> Result<BackwardPlan> {
                 self.operation()?.plan_backward(context, gradients)
+            }
+
+            /// Plans the first half of the backward pass over a share: [`Operation::plan_backward_sums`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan_backward_sums`].
+            pub fn plan_backward_sums(&self, context: &Context, gradients: Gradients) -> Result<BackwardPlan> {
+                self.operation()?.plan_backward_sums(context, gradients)
+            }
+
+            /// Plans the second half of the backward pass over a share: [`Operation::plan_backward_apply`].
+            ///
+            /// # Errors
+            /// As [`Operation::plan_backward_sums`].
+            pub fn plan_backward_apply(&self, context: &Context) -> Result<BackwardPlan> {
+                self.operation()?.plan_backward_apply(context)
             }
 
             /// Plans the statistics alone: [`Operation::plan_statistics`].

@@ -92,6 +92,43 @@ impl Moments {
     }
 }
 
+/// What the gradient of x takes of one segment, or of a share of it, besides single elements: 16 bytes. Shares merge by
+/// adding all fields as f32, which is what an all-reduce does; counts stay exact up to 2^32 elements in 256 shares.
+///
+/// With g = dy weight: see [`Operation::plan_backward_sums`](crate::spec::Operation::plan_backward_sums).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
+pub struct GradientSums {
+    /// `sum(g)`.
+    pub g: f32,
+    /// `sum(g x_hat)`.
+    pub g_x_hat: f32,
+    /// Elements, less those of `count_high`.
+    pub count_low: f32,
+    /// Elements, in units of 65,536.
+    pub count_high: f32,
+}
+
+impl GradientSums {
+    /// Number of elements.
+    pub fn count(&self) -> u64 {
+        self.count_high as u64 * 65_536 + self.count_low as u64
+    }
+}
+
+impl std::ops::Add for GradientSums {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            g: self.g + other.g,
+            g_x_hat: self.g_x_hat + other.g_x_hat,
+            count_low: self.count_low + other.count_low,
+            count_high: self.count_high + other.count_high,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

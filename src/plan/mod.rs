@@ -23,6 +23,8 @@ use crate::tuning::{Tuning, Variant};
 /// Bytes of one segment's moments and record.
 pub(crate) const MOMENTS_BYTES: u64 = 32;
 pub(crate) const RECORD_BYTES: u64 = 16;
+/// Bytes of the sums of a span, or of a segment, that gradients are made of.
+pub(crate) const SUMS_BYTES: u64 = 16;
 
 /// What a binding of a step refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub enum Role {
     Dweight,
     /// The gradient of the bias.
     Dbias,
+    /// Sums over segments for dx: an output of the backward pass's first half, an input of its second.
+    Sums,
     /// Scratch memory.
     Workspace,
 }
@@ -84,7 +88,7 @@ impl Role {
     pub(crate) const BLOCK: u32 = 256;
 
     /// All roles.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::X,
         Self::Y,
         Self::Weight,
@@ -98,6 +102,7 @@ impl Role {
         Self::Dx,
         Self::Dweight,
         Self::Dbias,
+        Self::Sums,
         Self::Workspace,
     ];
 
@@ -117,6 +122,7 @@ impl Role {
             Self::Dx => "dx",
             Self::Dweight => "dweight",
             Self::Dbias => "dbias",
+            Self::Sums => "sums",
             Self::Workspace => "workspace",
         }
     }
@@ -124,17 +130,17 @@ impl Role {
 
 /// A set of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Roles(u16);
+pub struct Roles(u32);
 
 impl Roles {
     /// Adds a role.
     pub fn insert(&mut self, role: Role) {
-        self.0 |= 1 << role as u16;
+        self.0 |= 1 << role as u32;
     }
 
     /// True if the role is in the set.
     pub fn contains(self, role: Role) -> bool {
-        self.0 & (1 << role as u16) != 0
+        self.0 & (1 << role as u32) != 0
     }
 }
 
@@ -256,6 +262,8 @@ impl fmt::Display for Recipe {
                     | Kernel::Running
                     | Kernel::Copy
                     | Kernel::GradientFinish
+                    | Kernel::GradientSegments
+                    | Kernel::GradientGiven
                     | Kernel::GradientParameters
             ) {
                 write!(

@@ -1,6 +1,6 @@
 //! The views that an operation takes.
 
-use super::{MOMENTS_BYTES, RECORD_BYTES, Role};
+use super::{MOMENTS_BYTES, RECORD_BYTES, Role, SUMS_BYTES};
 use crate::error::{Result, bail};
 use crate::geometry::span;
 use crate::spec::{Gradients, Operation, Source, Stage, Statistic};
@@ -67,11 +67,12 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
             );
         }
     }
-    if !(gradients.dx || gradients.dweight || gradients.dbias) {
+    if operation.stage != Stage::Statistics && !(gradients.dx || gradients.dweight || gradients.dbias) {
         bail!(Argument, "gradients", "none is asked for");
     }
-    if operation.stage != Stage::Whole {
-        bail!(Parameter, "stage", "gradients are those of the whole normalization");
+    let stage = operation.stage;
+    if stage != Stage::Whole {
+        check_shares(operation)?;
     }
     let window = matches!(operation.statistic, Statistic::Window(_));
     if window && (gradients.dweight || gradients.dbias) {
@@ -92,6 +93,7 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     let given = operation.source == Source::Running;
     let saved = operation.statistics && !given;
     let accumulate = gradients.accumulate;
+    let sums = stage == Stage::Statistics;
     let all = [
         (Role::X, true, x, true, false),
         (Role::Dy, true, y, true, false),
@@ -103,14 +105,54 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
             x > u64::from(operation.elements()?) * element,
             true,
         ),
-        (Role::Weight, gradients.dx && operation.weight, parameters, true, false),
+        (
+            Role::Weight,
+            (gradients.dx || sums) && operation.weight,
+            parameters,
+            true,
+            false,
+        ),
         (Role::Statistics, saved, segments * RECORD_BYTES, true, false),
         (Role::RunningMean, given, segments * 4, true, false),
         (Role::RunningVar, given, segments * 4, true, false),
         (Role::Dweight, gradients.dweight, parameters, accumulate, true),
         (Role::Dbias, gradients.dbias, parameters, accumulate, true),
+        (
+            Role::Sums,
+            stage != Stage::Whole,
+            segments * SUMS_BYTES,
+            !sums || accumulate,
+            sums,
+        ),
     ];
     Ok(listed(&all))
+}
+
+/// Refuses gradients over shares of segments where their sums do not say all.
+fn check_shares(operation: &Operation) -> Result<()> {
+    let name = operation.name;
+    if matches!(operation.statistic, Statistic::Window(_)) || operation.source == Source::Running {
+        bail!(
+            Parameter,
+            "stage",
+            "{name} takes no statistics here: its gradients need no sums over shares"
+        );
+    }
+    if matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite()) {
+        bail!(
+            Parameter,
+            "stage",
+            "the gradient of an infinite p depends on which elements are the largest, which sums do not say"
+        );
+    }
+    if !operation.statistics {
+        bail!(
+            Parameter,
+            "statistics",
+            "are off: the records of all shares together cannot be taken of one"
+        );
+    }
+    Ok(())
 }
 
 fn listed(all: &[(Role, bool, u64, bool, bool)]) -> Vec<Need> {

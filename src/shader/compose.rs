@@ -176,6 +176,14 @@ impl Header {
                 modules.extend(self.gradient_modules());
                 modules.extend([traversal, tree, gradient_gather, gradient_finish]);
             }
+            Kernel::GradientSegments => {
+                modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_segments]);
+                modules.push(self.weight_module());
+            }
+            Kernel::GradientGiven => {
+                modules.extend(self.gradient_modules());
+                modules.extend([entry, gradient_given]);
+            }
             Kernel::GradientParameters => {
                 modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_parameters]);
                 modules.push(self.weight_module());

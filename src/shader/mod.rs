@@ -69,6 +69,10 @@ pub enum Kernel {
     GradientSums,
     /// `gradient_finish.wgsl`
     GradientFinish,
+    /// `gradient_segments.wgsl`
+    GradientSegments,
+    /// `gradient_given.wgsl`
+    GradientGiven,
     /// `gradient_parameters.wgsl`
     GradientParameters,
     /// `gradient_apply.wgsl`
@@ -99,6 +103,8 @@ impl Kernel {
             Self::GradientLane => "gradient lane",
             Self::GradientSums => "gradient sums",
             Self::GradientFinish => "gradient finish",
+            Self::GradientSegments => "gradient segments",
+            Self::GradientGiven => "gradient given",
             Self::GradientParameters => "gradient parameters",
             Self::GradientApply => "gradient apply",
             Self::GradientResident => "gradient resident",
@@ -127,11 +133,15 @@ impl Kernel {
         )
     }
 
-    /// True of kernels that combine partial sums of gradients.
+    /// True of kernels that read sums of gradients.
     fn gathers(self) -> bool {
         matches!(
             self,
-            Self::GradientFinish | Self::GradientParameters | Self::GradientTotals
+            Self::GradientFinish
+                | Self::GradientSegments
+                | Self::GradientGiven
+                | Self::GradientParameters
+                | Self::GradientTotals
         )
     }
 }
@@ -411,11 +421,11 @@ impl Header {
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Running);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers();
+        let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
-        let reads_records = kernel == Kernel::Apply
-            || (kernel.reads_dy() && kernel != Kernel::GradientWindow)
-            || kernel == Kernel::GradientFinish;
-        let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientApply) && !self.given;
+        let reads_records =
+            kernel == Kernel::Apply || (kernel.reads_dy() && kernel != Kernel::GradientWindow) || settles;
+        let takes_coefficients = settles || kernel == Kernel::GradientApply && !self.given;
         let used = [
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
             (Slot::Y, kernel.writes_y() && !in_place, true),
@@ -439,9 +449,13 @@ impl Header {
             (Slot::Dx, kernel.writes_dx(), true),
             (Slot::Dweight, self.dweight, true),
             (Slot::Dbias, self.dbias, true),
-            (Slot::Sums, kernel == Kernel::GradientSums || self.sums, true),
+            (
+                Slot::Sums,
+                self.sums || matches!(kernel, Kernel::GradientSums | Kernel::GradientSegments),
+                true,
+            ),
             (Slot::SumsRead, kernel.gathers(), false),
-            (Slot::Coefficients, settles, kernel == Kernel::GradientFinish),
+            (Slot::Coefficients, takes_coefficients, settles),
         ];
         used.into_iter()
             .filter(|(_, used, _)| *used)
@@ -477,7 +491,10 @@ impl Header {
             (Kernel::Partial | Kernel::Finish, _) => moments,
             (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
-            (Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientParameters, _) => self.tree_size() * 16,
+            (
+                Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientSegments | Kernel::GradientParameters,
+                _,
+            ) => self.tree_size() * 16,
             (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.columns() * 4 + 4,
             (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12 + 4,
             (Kernel::GradientResident, reduction) => {

@@ -272,6 +272,15 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
                     let plan =
                         |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
                     headers.extend(without(&[], plan(operation, traits)));
+                    for stage in [Stage::Statistics, Stage::Apply] {
+                        // Those of given statistics and of infinite p are refused.
+                        let half = Operation {
+                            stage,
+                            statistics: true,
+                            ..operation.clone()
+                        };
+                        headers.extend(without(&[ErrorKind::Parameter], plan(&half, traits)));
+                    }
                     // In one buffer or in place, kernels are those of either kind of device: its choice will do.
                     if number >= 2 {
                         continue;

@@ -2,7 +2,7 @@
 
 use wgnorm::plan::{Facts, Operand, Recipe, Step};
 use wgnorm::shader::{Kernel, Parameters, Slot};
-use wgnorm::spec::{Operation, Stage, Statistic};
+use wgnorm::spec::{Operation, Source, Stage, Statistic};
 use wgnorm::{ErrorKind, Gradients, Variant};
 
 use crate::bounds::{check_limits, check_workspace};
@@ -25,6 +25,17 @@ pub fn check(scenario: &Scenario) {
         Statistic::Window(_) => only_dx,
         _ => Gradients::of(&operation),
     };
+    let takes_shares = operation.statistics && !matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
+    if takes_shares && operation.source == Source::Input {
+        let sums = Gradients { dx: false, ..all };
+        for (stage, gradients) in [(Stage::Statistics, sums), (Stage::Apply, only_dx)] {
+            let operation = Operation {
+                stage,
+                ..operation.clone()
+            };
+            check_recipe(scenario, &operation, gradients);
+        }
+    }
     for variant in [None].into_iter().chain(Variant::ALL.map(Some)) {
         let operation = Operation {
             variant,
@@ -67,7 +78,8 @@ fn check_recipe(scenario: &Scenario, operation: &Operation, gradients: Gradients
                 u64::from(step.params.segments) * u64::from(step.params.units) * u64::from(step.header.unit.width());
         }
     }
-    assert_eq!(written, elements, "{recipe}");
+    let makes_dx = operation.stage != Stage::Statistics;
+    assert_eq!(written, if makes_dx { elements } else { 0 }, "{recipe}");
 }
 
 /// No binding that is written overlaps another.
@@ -96,8 +108,19 @@ fn check_reach(step: &Step) {
     let (header, p) = (&step.header, &step.params);
     if matches!(
         header.kernel,
-        Kernel::Copy | Kernel::Given | Kernel::Partial | Kernel::Finish | Kernel::GradientTotals
+        Kernel::Copy
+            | Kernel::Given
+            | Kernel::Partial
+            | Kernel::Finish
+            | Kernel::GradientTotals
+            | Kernel::GradientGiven
     ) {
+        if header.kernel == Kernel::GradientGiven {
+            for (_, operand) in &step.bindings {
+                let (Operand::Caller { size, .. } | Operand::Workspace { size, .. }) = *operand;
+                assert!(u64::from(p.segments) * 16 <= size, "{step:?}");
+            }
+        }
         if header.kernel == Kernel::GradientTotals {
             let read = u64::from(p.parts) * u64::from(p.segments) * 16;
             let sums = step.bindings.iter().find(|(binding, _)| binding.slot == Slot::SumsRead);

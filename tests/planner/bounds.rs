@@ -75,7 +75,7 @@ pub fn trips(step: &Step) -> u64 {
             let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;
             u64::from(p.span_units) * (3 * neighbours.min(u64::from(p.channels)) + 1)
         }
-        Kernel::Given | Kernel::Copy => 0,
+        Kernel::Given | Kernel::GradientGiven | Kernel::Copy => 0,
         // Sums are read once, in chunks; a walk over them decodes digits at every step.
         Kernel::GradientLane => 2 * walked(share(p.units)) + 6 * chunks(share(p.units)) + 16,
         Kernel::GradientSums => {
@@ -85,7 +85,7 @@ pub fn trips(step: &Step) -> u64 {
         Kernel::GradientApply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
         Kernel::GradientResident => u64::from(header.rows + header.workgroup / header.lanes * header.units + 16),
         Kernel::GradientTotals => share(p.parts) + 16,
-        Kernel::GradientFinish | Kernel::GradientParameters => 3 * share(p.units) + 32,
+        Kernel::GradientFinish | Kernel::GradientSegments | Kernel::GradientParameters => 3 * share(p.units) + 32,
         // About every neighbour, and about the element itself, a window of neighbours, each read three times.
         Kernel::GradientWindow => {
             let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;

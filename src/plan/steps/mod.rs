@@ -34,16 +34,18 @@ pub fn backward(
     facts: &Facts,
 ) -> Result<Recipe> {
     let needs = needs_backward(operation, gradients)?;
-    // The bias has no part in it.
+    // The bias has no part in it; and its halves walk over what the whole does.
+    let stage = operation.stage;
     let unbiased = Operation {
         bias: false,
-        weight: operation.weight && gradients.dx,
+        weight: operation.weight && (gradients.dx || stage == Stage::Statistics),
+        stage: Stage::Whole,
         ..operation.clone()
     };
     let mut planner = Planner::new(&unbiased, traits, tuning, facts, needs)?;
     match planner.whole.statistics.elements() {
-        0 => planner.empty_backward(gradients)?,
-        _ => planner.backward(gradients)?,
+        0 => planner.empty_backward(gradients, stage)?,
+        _ => planner.backward(gradients, stage)?,
     }
     Ok(planner.recipe)
 }

@@ -240,7 +240,7 @@ impl Planner<'_> {
         let mut operands = Vec::with_capacity(items.len());
         for item in items {
             let bytes = match item.slot {
-                Slot::Records | Slot::Coefficients => RECORD_BYTES,
+                Slot::Records | Slot::Coefficients | Slot::Sums | Slot::SumsRead => RECORD_BYTES,
                 _ => MOMENTS_BYTES,
             };
             let (start, size) = (first * bytes, (records.end - first) * bytes);

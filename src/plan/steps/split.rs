@@ -1,5 +1,7 @@
 //! Statistics and application apart: partial statistics of spans, their finish, and what is made with records.
 
+use std::ops::Range;
+
 use super::places::{Place, Records, Region};
 use super::{Part, Planner, SMALL_WORKGROUP};
 use crate::error::{Result, bail};
@@ -310,16 +312,20 @@ impl Planner<'_> {
         self.push(header, params, workgroups, &operands)
     }
 
-    /// Records from the moments that the caller gives.
-    pub(super) fn records_of_moments(&mut self, records: Place) -> Result<()> {
-        let header = self.header(Kernel::Finish, SMALL_WORKGROUP);
-        let most = self.traits.binding_size / MOMENTS_BYTES;
+    /// All segments, in ranges of which a binding holds that many bytes each.
+    pub(super) fn segment_ranges(&self, bytes: u64, role: Role) -> Result<Vec<Range<u64>>> {
+        let most = self.traits.binding_size / bytes;
         let most = (most - most % u64::from(RECORD_ALIGNMENT)).max(1);
         let segments = u64::from(self.segments());
-        check_pieces(segments.div_ceil(most), "moments", self.traits.binding_size)?;
-        for first in (0..segments).step_by(most as usize) {
-            let range = first..segments.min(first + most);
-            let mut header = header;
+        check_pieces(segments.div_ceil(most), role.name(), self.traits.binding_size)?;
+        let firsts = (0..segments).step_by(most as usize);
+        Ok(firsts.map(|first| first..segments.min(first + most)).collect())
+    }
+
+    /// Records from the moments that the caller gives.
+    pub(super) fn records_of_moments(&mut self, records: Place) -> Result<()> {
+        for range in self.segment_ranges(MOMENTS_BYTES, Role::Moments)? {
+            let mut header = self.header(Kernel::Finish, SMALL_WORKGROUP);
             let mut params = self.params();
             params.segments = (range.end - range.start) as u32;
             (params.parts, params.parts_group, params.parts_stride) = (1, 1, params.segments);

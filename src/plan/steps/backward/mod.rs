@@ -7,7 +7,7 @@
 mod resident;
 mod sums;
 
-use sums::{Partials, SUMS_BYTES};
+use sums::Partials;
 
 use super::places::{Place, Records, Region};
 use super::push::parted;
@@ -18,9 +18,9 @@ use crate::geometry::{Axis, Geometry};
 use crate::plan::choose::{MAX_PARTS, prefers_columns};
 use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
 use crate::plan::pieces::Piece;
-use crate::plan::{Operand, RECORD_BYTES, Role};
+use crate::plan::{Operand, RECORD_BYTES, Role, SUMS_BYTES};
 use crate::shader::{DxPlace, Header, Kernel, Params, Slot};
-use crate::spec::{Gradients, Source, Statistic};
+use crate::spec::{Gradients, Source, Stage, Statistic};
 use crate::tuning::{MAX_TRIPS, Variant};
 
 /// The fewest elements of a cell that are worth sums of their own: those are 16 bytes.
@@ -50,8 +50,8 @@ struct Progress {
 }
 
 impl Planner<'_> {
-    /// All dispatches of the backward pass.
-    pub(super) fn backward(&mut self, wanted: Gradients) -> Result<()> {
+    /// All dispatches of the backward pass, or of one half of it.
+    pub(super) fn backward(&mut self, wanted: Gradients, stage: Stage) -> Result<()> {
         self.stage_inputs()?;
         let operation = self.operation;
         let blocks = self.blocks()?;
@@ -63,36 +63,54 @@ impl Planner<'_> {
         }
         let records = self.records_of_backward(&blocks)?;
         let mut progress = Progress::default();
+        if stage == Stage::Apply {
+            let region = self.region_of(self.segments(), RECORD_BYTES);
+            self.coefficients_of_sums(records, Place::Region(region))?;
+            progress.coefficients = Some(region);
+        }
         for block in &blocks {
             let parts: Vec<_> = block
                 .iter()
                 .map(|piece| self.gradient_part(piece, wanted))
                 .collect::<Result<_>>()?;
-            self.block_gradients(&parts, wanted, records, &mut progress)?;
+            match stage {
+                Stage::Whole => self.block_gradients(&parts, wanted, records, &mut progress)?,
+                Stage::Statistics => self.block_sums(&parts, wanted, records, &mut progress)?,
+                Stage::Apply => self.block_apply(&parts, records, progress.coefficients)?,
+            }
         }
         self.stage_outputs()
     }
 
-    /// dweight and dbias where there are no elements: 0.
-    pub(super) fn empty_backward(&mut self, wanted: Gradients) -> Result<()> {
-        if self.operation.weight_len == 0 || !(wanted.dweight || wanted.dbias) {
+    /// dweight, dbias and sums where there are no elements: 0.
+    pub(super) fn empty_backward(&mut self, wanted: Gradients, stage: Stage) -> Result<()> {
+        let parameters = self.operation.weight_len > 0 && (wanted.dweight || wanted.dbias);
+        let sums = stage == Stage::Statistics && self.segments() > 0;
+        if !(parameters || sums) {
             return Ok(());
         }
         self.stage_inputs()?;
         let region = self.region(SUMS_BYTES);
-        let axis = |extent, reduced| Axis {
-            extent,
-            reduced,
-            x: 0,
-            y: 0,
-            weight: u32::from(!reduced),
-            record: 0,
+        let operand = self.view(Place::Region(region))?;
+        let none = |extent| {
+            let axis = |extent, reduced| Axis {
+                extent,
+                reduced,
+                x: 0,
+                y: 0,
+                weight: u32::from(!reduced),
+                record: u32::from(!reduced),
+            };
+            let axes = vec![axis(extent, false), axis(0, true)];
+            Partials { operand, axes }
         };
-        let partials = Partials {
-            operand: self.view(Place::Region(region))?,
-            axes: vec![axis(self.operation.weight_len, false), axis(0, true)],
-        };
-        self.parameters(&partials, 0, true, wanted)?;
+        if parameters {
+            self.parameters(&none(self.operation.weight_len), 0, true, wanted)?;
+        }
+        if sums {
+            let whole = Piece::whole(self.operation);
+            self.segment_sums(&none(self.segments()), &whole, false, wanted.accumulate)?;
+        }
         self.stage_outputs()
     }
 
@@ -214,25 +232,10 @@ impl Planner<'_> {
 
         let mut of_cells = None;
         if cells && (parameters || needs_sums) {
-            let axes: Vec<_> = block[0].piece.axes.iter().map(of_cell).collect();
-            of_cells = Some(self.sums(block, &axes, true, records, &mut progress.sums)?);
+            of_cells = Some(self.cell_sums(block, records, progress)?);
         }
         if parameters {
-            match &of_cells {
-                Some(partials) => {
-                    let weight = block[0].piece.weight;
-                    self.parameters(partials, weight, first_time(&mut progress.weights, weight), wanted)?;
-                }
-                None => {
-                    for part in block {
-                        let axes: Vec<_> = part.piece.axes.iter().map(of_weight).collect();
-                        let partials =
-                            self.sums(std::slice::from_ref(part), &axes, true, records, &mut progress.sums)?;
-                        let weight = part.piece.weight;
-                        self.parameters(&partials, weight, first_time(&mut progress.weights, weight), wanted)?;
-                    }
-                }
-            }
+            self.block_parameters(block, of_cells.as_ref(), wanted, records, progress)?;
         }
         if !wanted.dx {
             return Ok(());
@@ -253,18 +256,86 @@ impl Planner<'_> {
             let segments = self.segments();
             let region = *(progress.coefficients).get_or_insert_with(|| self.region_of(segments, RECORD_BYTES));
             let place = Place::Region(region);
-            match of_cells {
-                Some(partials) => self.coefficients(&partials, block[0].piece, true, records, place)?,
-                None => {
-                    let axes = block[0].piece.axes.clone();
-                    let partials = self.sums(block, &axes, false, records, &mut progress.sums)?;
-                    self.coefficients(&partials, block[0].piece, false, records, place)?;
-                }
-            }
+            let (partials, weigh) = self.sums_of_segments(block, of_cells, records, progress)?;
+            self.coefficients(&partials, block[0].piece, weigh, records, place)?;
             coefficients = Some(place);
         }
         for part in block {
             self.gradient_apply(part, variant, records, coefficients)?;
+        }
+        Ok(())
+    }
+
+    /// Partial sums over the cells of a block.
+    fn cell_sums(&mut self, block: &[Part<'_>], records: Place, progress: &mut Progress) -> Result<Partials> {
+        let axes: Vec<_> = block[0].piece.axes.iter().map(of_cell).collect();
+        self.sums(block, &axes, true, records, &mut progress.sums)
+    }
+
+    /// Partial sums that those of segments are made of, and whether they are still to be multiplied with the weight.
+    fn sums_of_segments(
+        &mut self,
+        block: &[Part<'_>],
+        of_cells: Option<Partials>,
+        records: Place,
+        progress: &mut Progress,
+    ) -> Result<(Partials, bool)> {
+        match of_cells {
+            Some(partials) => Ok((partials, true)),
+            None => {
+                let axes = block[0].piece.axes.clone();
+                Ok((self.sums(block, &axes, false, records, &mut progress.sums)?, false))
+            }
+        }
+    }
+
+    /// dweight and dbias of a block, of the sums over its cells if there are any.
+    fn block_parameters(
+        &mut self,
+        block: &[Part<'_>],
+        of_cells: Option<&Partials>,
+        wanted: Gradients,
+        records: Place,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        if let Some(partials) = of_cells {
+            let weight = block[0].piece.weight;
+            return self.parameters(partials, weight, first_time(&mut progress.weights, weight), wanted);
+        }
+        for part in block {
+            let axes: Vec<_> = part.piece.axes.iter().map(of_weight).collect();
+            let partials = self.sums(std::slice::from_ref(part), &axes, true, records, &mut progress.sums)?;
+            let weight = part.piece.weight;
+            self.parameters(&partials, weight, first_time(&mut progress.weights, weight), wanted)?;
+        }
+        Ok(())
+    }
+
+    /// The first half: the sums over the segments of a block, for the caller, and dweight and dbias.
+    fn block_sums(
+        &mut self,
+        block: &[Part<'_>],
+        wanted: Gradients,
+        records: Place,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let of_cells = match self.takes_cells(block) {
+            true => Some(self.cell_sums(block, records, progress)?),
+            false => None,
+        };
+        if wanted.dweight || wanted.dbias {
+            self.block_parameters(block, of_cells.as_ref(), wanted, records, progress)?;
+        }
+        let (partials, weigh) = self.sums_of_segments(block, of_cells, records, progress)?;
+        self.segment_sums(&partials, block[0].piece, weigh, wanted.accumulate)
+    }
+
+    /// The second half: dx of a block from the coefficients that the sums of all shares make.
+    fn block_apply(&mut self, block: &[Part<'_>], records: Place, coefficients: Option<Region>) -> Result<()> {
+        for part in block {
+            let variant = self.split_kind(&part.geometries.applied);
+            self.recipe.variant = self.recipe.variant.or(Some(variant));
+            self.gradient_apply(part, variant, records, coefficients.map(Place::Region))?;
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! dx, dweight and dbias of segments that invocations hold in registers.
 
-use super::sums::{GATHER_COLUMNS, GATHER_LANES, SUMS_BYTES};
+use super::sums::{GATHER_COLUMNS, GATHER_LANES};
 use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::plan::choose::{subgroup_lanes_of, workgroup_lanes_of};
 use crate::plan::layout::{Layout, Traversal};
 use crate::plan::steps::places::{Place, Region};
-use crate::plan::{Operand, Role};
+use crate::plan::{Operand, Role, SUMS_BYTES};
 use crate::shader::{Kernel, Slot, Unit};
 use crate::spec::{Gradients, Source, Statistic};
 use crate::tuning::Variant;

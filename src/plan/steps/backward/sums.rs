@@ -8,13 +8,10 @@ use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_
 use crate::plan::pieces::Piece;
 use crate::plan::steps::Planner;
 use crate::plan::steps::places::{Place, Records, Region};
-use crate::plan::{Operand, Role};
+use crate::plan::{Operand, Role, SUMS_BYTES};
 use crate::shader::{Header, Kernel, Params, Slot};
 use crate::spec::Gradients;
 use crate::tuning::MAX_TRIPS;
-
-/// Bytes of the sums of a span.
-pub(super) const SUMS_BYTES: u64 = 16;
 
 /// The most spans that dweight and dbias are summed in, whatever the number of rows.
 const MAX_SPANS: u32 = 256;
@@ -250,6 +247,44 @@ impl Planner<'_> {
         records: Place,
         coefficients: Place,
     ) -> Result<()> {
+        let items = [
+            Records {
+                place: records,
+                slot: Slot::Records,
+            },
+            Records {
+                place: coefficients,
+                slot: Slot::Coefficients,
+            },
+        ];
+        self.per_segment(Kernel::GradientFinish, partials, piece, weigh, &items, false)
+    }
+
+    /// The caller's sums of the segments of a block, from the same.
+    pub(super) fn segment_sums(
+        &mut self,
+        partials: &Partials,
+        piece: &Piece,
+        weigh: bool,
+        accumulate: bool,
+    ) -> Result<()> {
+        let items = [Records {
+            place: Place::View(Role::Sums),
+            slot: Slot::Sums,
+        }];
+        self.per_segment(Kernel::GradientSegments, partials, piece, weigh, &items, accumulate)
+    }
+
+    /// What a kernel makes of the partial sums of every segment of a block.
+    fn per_segment(
+        &mut self,
+        kernel: Kernel,
+        partials: &Partials,
+        piece: &Piece,
+        weigh: bool,
+        items: &[Records],
+        accumulate: bool,
+    ) -> Result<()> {
         let weigh = weigh && self.operation.weight;
         let axes: Vec<_> = (partials.axes.iter())
             .map(|axis| Axis {
@@ -262,21 +297,32 @@ impl Planner<'_> {
             weight: self.parameter_offset(Role::Weight) + piece.weight,
             ..Offsets::default()
         };
-        let (mut header, mut params, workgroups) = self.gather_step(Kernel::GradientFinish, &axes, offsets)?;
+        let (mut header, mut params, workgroups) = self.gather_step(kernel, &axes, offsets)?;
         header.weight = weigh;
-        let items = [
-            Records {
-                place: records,
-                slot: Slot::Records,
-            },
-            Records {
-                place: coefficients,
-                slot: Slot::Coefficients,
-            },
-        ];
-        let (offset, mut operands) = self.records(&items, &piece.records())?;
+        params.accumulate = u32::from(accumulate);
+        let (offset, mut operands) = self.records(items, &piece.records())?;
         params.record_offset = offset;
         operands.push((Slot::SumsRead, partials.operand));
         self.push(header, params, workgroups, &operands)
+    }
+
+    /// The coefficients of all segments from the caller's sums.
+    pub(super) fn coefficients_of_sums(&mut self, records: Place, coefficients: Place) -> Result<()> {
+        for range in self.segment_ranges(SUMS_BYTES, Role::Sums)? {
+            let mut header = self.header(Kernel::GradientGiven, SMALL_WORKGROUP);
+            header.weight = false;
+            let mut params = self.params();
+            params.segments = (range.end - range.start) as u32;
+            let of = |place, slot| Records { place, slot };
+            let items = [
+                of(records, Slot::Records),
+                of(Place::View(Role::Sums), Slot::SumsRead),
+                of(coefficients, Slot::Coefficients),
+            ];
+            let (_, operands) = self.records(&items, &range)?;
+            let workgroups = u64::from(params.segments).div_ceil(u64::from(SMALL_WORKGROUP));
+            self.push(header, params, workgroups, &operands)?;
+        }
+        Ok(())
     }
 }
