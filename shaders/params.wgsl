@@ -40,6 +40,7 @@ struct Params {
     min_exponent: i32,         // records are not scaled below this: eps dominates there
     rate: f32,                 // weight of the new batch in the running statistics
     unbiased: u32,             // 1: the running variance takes count - 1
+    skip_non_finite: u32,      // 1: running statistics stay where those of the batch are not finite
     power_high: f32,           // the power that raise.wgsl raises to, as a sum; twelve bits, and the rest
     power_low: f32,
     root_high: f32,            // likewise its reciprocal

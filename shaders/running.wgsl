@@ -1,5 +1,7 @@
 // Running statistics of every channel, one invocation per channel:
 //   new = (1 - rate) * old + rate * mean over instances of the batch's mean, and of its variance, m2 / n or m2 / (n - 1)
+// where the rate is given, or that of an average over batches that are counted (rate_of_batches.wgsl). Where p.skip_non_finite
+// is 1, a channel stays as it is if one of these is not finite.
 // The moments of instance i of channel c are at i * segments + c. Sums are compensated (Kahan 1965), since there may be
 // thousands of instances. No barriers.
 // Chosen when: the operation updates running statistics.
@@ -40,6 +42,11 @@ fn invocation(channel: u32) {
             mean = plus(mean, scaled(bitcast<f32>(a.x) + bitcast<f32>(a.y), exponent) * share);
         }
     }
-    running_mean[channel] = (1.0 - p.rate) * running_mean[channel] + p.rate * mean.value;
-    running_var[channel] = (1.0 - p.rate) * running_var[channel] + p.rate * variance.value;
+    let worst = max(bitcast<u32>(mean.value) & ABS, bitcast<u32>(variance.value) & ABS);
+    if (p.skip_non_finite == 1u && worst >= INFINITY) {
+        return;
+    }
+    let rate = next_rate(channel);
+    running_mean[channel] = (1.0 - rate) * running_mean[channel] + rate * mean.value;
+    running_var[channel] = (1.0 - rate) * running_var[channel] + rate * variance.value;
 }

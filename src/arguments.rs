@@ -46,6 +46,7 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
 /// | weight, bias | f32, [`Operation::weight_len`](crate::Operation::weight_len) values | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment, row-major over the kept axes | 16 per segment |
 /// | running_mean, running_var | f32, one per channel | 4 per channel |
+/// | batches | u32, one per channel: batches that a cumulative average has seen | 4 per channel |
 /// | moments | [`Moments`](crate::Moments), one per segment, in the order of the records | 32 per segment |
 /// | workspace | nothing that lasts | as the plan says |
 ///
@@ -85,6 +86,8 @@ pub struct Forward<'a> {
     pub running_mean: Option<View<'a>>,
     /// The running variance: read, and overwritten if the operation updates it.
     pub running_var: Option<View<'a>>,
+    /// Batches that every channel's running statistics have seen: read, and counted up, by a cumulative average.
+    pub batches: Option<View<'a>>,
     /// [`Moments`](crate::Moments): written by the statistics stage, read by the apply stage.
     pub moments: Option<View<'a>>,
     /// Scratch memory; its contents before do not matter and are not kept.
@@ -104,6 +107,7 @@ impl<'a> Forward<'a> {
             statistics: None,
             running_mean: None,
             running_var: None,
+            batches: None,
             moments: None,
             workspace: None,
             outer_extent: None,
@@ -146,6 +150,12 @@ impl<'a> Forward<'a> {
         self
     }
 
+    /// Sets the counters of batches, one u32 per channel: for [`cumulative_average`](crate::BatchNorm::cumulative_average).
+    pub fn batches(mut self, batches: impl Into<View<'a>>) -> Self {
+        self.batches = Some(batches.into());
+        self
+    }
+
     /// Sets the [`Moments`](crate::Moments), 32 bytes a segment.
     pub fn moments(mut self, moments: impl Into<View<'a>>) -> Self {
         self.moments = Some(moments.into());
@@ -177,6 +187,7 @@ impl<'a> Forward<'a> {
             Role::Merged | Role::Dy | Role::Dx | Role::Dweight | Role::Dbias | Role::Sums => None,
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
+            Role::Batches => self.batches,
             Role::Workspace => self.workspace,
         }
     }

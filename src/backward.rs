@@ -149,7 +149,7 @@ impl<'a> Backward<'a> {
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Workspace => self.workspace,
-            Role::Y | Role::Bias | Role::Moments | Role::Merged => None,
+            Role::Y | Role::Bias | Role::Moments | Role::Merged | Role::Batches => None,
         }
     }
 }

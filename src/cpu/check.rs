@@ -53,6 +53,12 @@ pub(super) fn arguments(
     slice("bias", args.bias, operation.bias.then_some(weight_len))?;
     slice("running_mean", args.running_mean.as_deref(), channels.map(exactly))?;
     slice("running_var", args.running_var.as_deref(), channels.map(exactly))?;
+    let counts = operation.running.is_some_and(|update| update.rate.is_none());
+    slice(
+        "batches",
+        args.batches.as_deref(),
+        channels.filter(|_| counts).map(exactly),
+    )?;
     slice(
         "statistics",
         args.statistics.as_deref(),

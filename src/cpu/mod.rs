@@ -75,6 +75,8 @@ pub struct Args<'a> {
     pub running_mean: Option<&'a mut [f32]>,
     /// One variance per channel: read, and overwritten where the operation updates running statistics.
     pub running_var: Option<&'a mut [f32]>,
+    /// Batches that every channel has seen: read, and counted up, by a cumulative average.
+    pub batches: Option<&'a mut [u32]>,
     /// Overwritten with one record per segment, row-major over the kept axes.
     pub statistics: Option<&'a mut [Record]>,
 }
@@ -188,7 +190,7 @@ impl Job<'_> {
             }
         }
         if let (Some(update), Some(mean), Some(var)) = (&self.operation.running, args.running_mean, args.running_var) {
-            statistics::update_running(update, self.walk.length(), &statistics, mean, var);
+            statistics::update_running(update, self.walk.length(), &statistics, (mean, var), args.batches);
         }
     }
 

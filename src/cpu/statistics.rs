@@ -138,17 +138,17 @@ pub(super) fn update_running(
     update: &RunningUpdate,
     length: usize,
     statistics: &[Statistics],
-    running_mean: &mut [f32],
-    running_var: &mut [f32],
+    (running_mean, running_var): (&mut [f32], &mut [f32]),
+    mut batches: Option<&mut [u32]>,
 ) {
-    let (n, instances, rate) = (length as f64, f64::from(update.instances), f64::from(update.rate));
+    let (n, instances) = (length as f64, f64::from(update.instances));
     // NaN for n = 1: a single value has no unbiased variance.
     let bessel = match update.variance {
         RunningVariance::Biased => 1.0,
         RunningVariance::Unbiased if length > 1 => n / (n - 1.0),
         RunningVariance::Unbiased => f64::NAN,
     };
-    let blend = |old: f32, new: f64| ((1.0 - rate) * f64::from(old) + rate * new) as f32;
+    let blend = |old: f32, new: f64, rate: f64| ((1.0 - rate) * f64::from(old) + rate * new) as f32;
     let channels = update.channels as usize;
     for (c, (running_mean, running_var)) in running_mean.iter_mut().zip(running_var).enumerate() {
         let (mut mean, mut var) = (0.0, 0.0);
@@ -156,7 +156,20 @@ pub(super) fn update_running(
             mean += instance.mean;
             var += instance.spread;
         }
-        *running_mean = blend(*running_mean, mean / instances);
-        *running_var = blend(*running_var, bessel * var / instances);
+        let (mean, var) = (mean / instances, bessel * var / instances);
+        // As f32, which running statistics are.
+        if update.skip_non_finite && !((mean as f32).is_finite() && (var as f32).is_finite()) {
+            continue;
+        }
+        let rate = match (update.rate, &mut batches) {
+            (Some(rate), _) => f64::from(rate),
+            (None, Some(batches)) => {
+                batches[c] = batches[c].saturating_add(1);
+                1.0 / f64::from(batches[c])
+            }
+            (None, None) => continue,
+        };
+        *running_mean = blend(*running_mean, mean, rate);
+        *running_var = blend(*running_var, var, rate);
     }
 }

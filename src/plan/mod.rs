@@ -69,6 +69,8 @@ pub enum Role {
     RunningMean,
     /// Running variance.
     RunningVar,
+    /// Batches that running statistics have seen.
+    Batches,
     /// The gradient of y, an input of the backward pass.
     Dy,
     /// The gradient of x.
@@ -88,7 +90,7 @@ impl Role {
     pub(crate) const BLOCK: u32 = 256;
 
     /// All roles.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::X,
         Self::Y,
         Self::Weight,
@@ -98,6 +100,7 @@ impl Role {
         Self::Merged,
         Self::RunningMean,
         Self::RunningVar,
+        Self::Batches,
         Self::Dy,
         Self::Dx,
         Self::Dweight,
@@ -118,6 +121,7 @@ impl Role {
             Self::Merged => "merged",
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
+            Self::Batches => "batches",
             Self::Dy => "dy",
             Self::Dx => "dx",
             Self::Dweight => "dweight",

@@ -26,6 +26,7 @@ pub(crate) fn needs(operation: &Operation) -> Result<Vec<Need>> {
     };
     let running = applies && (operation.running.is_some() || operation.source == Source::Running);
     let updates = operation.running.is_some();
+    let counts = operation.running.is_some_and(|update| update.rate.is_none());
     let parameters = u64::from(operation.weight_len) * 4;
     let saves = operation.statistics && applies && operation.source == Source::Input;
     let element = operation.dtype.bytes();
@@ -47,6 +48,7 @@ pub(crate) fn needs(operation: &Operation) -> Result<Vec<Need>> {
         ),
         (Role::RunningMean, running, channels * 4, true, updates),
         (Role::RunningVar, running, channels * 4, true, updates),
+        (Role::Batches, applies && counts, channels * 4, true, true),
     ];
     Ok(listed(&all))
 }

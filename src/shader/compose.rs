@@ -135,7 +135,10 @@ impl Header {
                 });
             }
             Kernel::Given => modules.extend([entry, given]),
-            Kernel::Running => modules.extend([entry, moments, running]),
+            Kernel::Running => {
+                modules.extend([entry, moments, running]);
+                modules.push(pick(self.counts_batches, rate_of_batches, rate_fixed));
+            }
             Kernel::Window => {
                 modules.extend(application);
                 modules.extend([entry, moments, response, window]);

@@ -351,6 +351,8 @@ pub struct Header {
     pub dbias: bool,
     /// Partial sums of the gradients of weight and bias are written beside dx.
     pub sums: bool,
+    /// The running statistics are averages over batches that are counted.
+    pub counts_batches: bool,
     /// Records are written.
     pub records: bool,
     /// Moments are written.
@@ -405,6 +407,7 @@ impl Header {
             dweight: false,
             dbias: false,
             sums: false,
+            counts_batches: false,
             records: false,
             moments: false,
             output_in_x: false,
@@ -440,6 +443,7 @@ impl Header {
             (Slot::Parts, matches!(kernel, Kernel::Finish | Kernel::Running), false),
             (Slot::RunningMean, running, kernel == Kernel::Running),
             (Slot::RunningVar, running, kernel == Kernel::Running),
+            (Slot::Batches, self.counts_batches, true),
             (Slot::From, kernel == Kernel::Copy, false),
             (Slot::To, kernel == Kernel::Copy, true),
             (Slot::XPairs, pairs, false),
@@ -608,7 +612,7 @@ impl Header {
             Slot::RunningMean | Slot::RunningVar | Slot::Dweight | Slot::Dbias => "f32",
             Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
-            Slot::From | Slot::To => "u32",
+            Slot::From | Slot::To | Slot::Batches => "u32",
             Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
         }
     }

@@ -99,6 +99,8 @@ modules!(
     prelude,
     put_dx,
     raise,
+    rate_fixed,
+    rate_of_batches,
     record,
     record_norm,
     recorded_columns,

@@ -55,6 +55,7 @@ pub struct Params {
     pub min_exponent: i32,
     pub rate: f32,
     pub unbiased: u32,
+    pub skip_non_finite: u32,
     pub power: [f32; 2],
     pub root: [f32; 2],
     pub window_left: u32,

@@ -21,6 +21,8 @@ pub enum Slot {
     RunningMean,
     /// Running variance.
     RunningVar,
+    /// Batches that running statistics have seen.
+    Batches,
     /// Words that are copied.
     From,
     /// Where they go.
@@ -78,6 +80,7 @@ impl Slot {
             Self::Parts => "parts",
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
+            Self::Batches => "batches",
             Self::From => "from_words",
             Self::To => "to_words",
             Self::XPairs => "x_pairs",

@@ -21,7 +21,9 @@ use crate::error::{Result, bail};
 /// ```
 ///
 /// where rate is the momentum in PyTorch's convention and 1 - momentum in the others (see
-/// [`Preset`](crate::Preset)), and the variance is biased or unbiased as the preset has it.
+/// [`Preset`](crate::Preset)), and the variance is biased or unbiased as the preset has it. Or all batches weigh the same:
+/// [`cumulative_average`](Self::cumulative_average). Frozen running statistics are those that no call updates: with them,
+/// [`use_running_statistics`](Self::use_running_statistics), in training too.
 ///
 /// ```no_run
 /// use wgnorm::{BatchNorm, Context, Forward, wgpu};
@@ -62,6 +64,8 @@ pub(crate) struct ChannelNorm {
     pub source: Source,
     pub update: bool,
     pub momentum: Option<f32>,
+    pub cumulative: bool,
+    pub skip_non_finite: bool,
     pub variance: Option<RunningVariance>,
     pub one_value: Option<OneValue>,
 }
@@ -74,6 +78,8 @@ impl ChannelNorm {
             source: Source::Input,
             update: false,
             momentum: None,
+            cumulative: false,
+            skip_non_finite: false,
             variance: None,
             one_value: None,
         }
@@ -118,7 +124,8 @@ impl ChannelNorm {
                 bail!(Parameter, "momentum", "is {momentum}, a finite number is needed");
             }
             operation.running = Some(RunningUpdate {
-                rate: common.preset.rate(momentum),
+                rate: (!self.cumulative).then(|| common.preset.rate(momentum)),
+                skip_non_finite: self.skip_non_finite,
                 variance: self.variance.unwrap_or(common.preset.running_variance()),
                 instances: samples,
                 channels: channels.count(),
@@ -151,6 +158,27 @@ macro_rules! channel_settings {
             /// The momentum, in the preset's convention: any finite number.
             pub fn momentum(mut self, momentum: f32) -> Self {
                 self.channels.momentum = Some(momentum);
+                self
+            }
+
+            /// Whether the running statistics are averages over all batches, each of the same weight, instead of leaning
+            /// towards the last ones by a momentum: with n batches before,
+            ///
+            /// ```text
+            /// running = n / (n + 1) running + 1 / (n + 1) batch
+            /// ```
+            ///
+            /// (`momentum=None` of `torch.nn.BatchNorm2d`.) The call then also binds
+            /// [`batches`](crate::Forward::batches), which count n per channel on the device, from 0.
+            pub fn cumulative_average(mut self, on: bool) -> Self {
+                self.channels.cumulative = on;
+                self
+            }
+
+            /// Whether a channel whose batch mean or variance is NaN or infinite leaves its running statistics untouched,
+            /// and, where batches are counted, is not counted. Off by default, as in the frameworks.
+            pub fn skip_non_finite(mut self, on: bool) -> Self {
+                self.channels.skip_non_finite = on;
                 self
             }
 

@@ -129,8 +129,11 @@ pub enum Stage {
 /// How running statistics are updated: `new = (1 - rate) * old + rate * batch`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunningUpdate {
-    /// Weight of the new batch (PyTorch's momentum; 1 - momentum elsewhere).
-    pub rate: f32,
+    /// Weight of the new batch (PyTorch's momentum; 1 - momentum elsewhere). None: all batches weigh the same, this one
+    /// `1 / (batches before + 1)`.
+    pub rate: Option<f32>,
+    /// True if a channel whose batch statistics are not finite keeps its running ones, and does not count the batch.
+    pub skip_non_finite: bool,
     /// Which variance enters.
     pub variance: RunningVariance,
     /// Segments averaged into one channel's statistics: 1 for batch norm, N for instance norm.

@@ -66,6 +66,8 @@ fn operations() -> Vec<Operation> {
                 .one_value(OneValue::Allow);
             add(batch.operation());
             add(batch.clone().statistics(true).update_running_statistics().operation());
+            let counted = batch.clone().update_running_statistics().cumulative_average(true);
+            add(counted.operation());
             add(batch.use_running_statistics().operation());
             let instance = InstanceNorm::new(shape).layout(layout).weight(affine).bias(affine);
             add(instance

@@ -130,7 +130,9 @@ impl Expected {
                         assert!(u32::from(at) == word % 8 && (at > 0 || self.class(&sets[set as usize]) == class));
                         *cell = found;
                     }
-                    Role::RunningMean | Role::RunningVar if updates => *cell = Cell::Updated(role, word),
+                    Role::RunningMean | Role::RunningVar | Role::Batches if updates => {
+                        *cell = Cell::Updated(role, word)
+                    }
                     _ => {}
                 }
             }
@@ -182,7 +184,7 @@ fn memory(scenario: &Scenario, segments: u32) -> Memory {
             Role::Moments if operation.stage == Stage::Apply => {
                 (0..8 * segments).for_each(|word| put(word, Cell::Moments(word / 8, (word % 8) as u8)));
             }
-            Role::Weight | Role::Bias | Role::RunningMean | Role::RunningVar => {
+            Role::Weight | Role::Bias | Role::RunningMean | Role::RunningVar | Role::Batches => {
                 (0..view.bytes as u32 / 4).for_each(|word| put(word, Cell::Input(role, word)));
             }
             _ => {}

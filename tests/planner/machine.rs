@@ -116,10 +116,13 @@ impl<'a> Machine<'a> {
                 let set = self.memory.read_moments(parts, segment);
                 assert_eq!(self.class(set), self.expected.classes[segment as usize]);
             }
-            for (role, slot) in [
+            let updated = [
                 (Role::RunningMean, Slot::RunningMean),
                 (Role::RunningVar, Slot::RunningVar),
-            ] {
+                (Role::Batches, Slot::Batches),
+            ];
+            let bound = |slot| step.bindings.iter().any(|(binding, _)| binding.slot == slot);
+            for (role, slot) in updated.into_iter().filter(|(_, slot)| bound(*slot)) {
                 let bound = self.bound(step, slot);
                 assert_eq!(self.memory.read(bound, channel), Cell::Input(role, channel));
                 writes.write(bound, channel, Cell::Updated(role, channel));

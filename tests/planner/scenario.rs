@@ -161,7 +161,7 @@ fn operation(shape: Vec<usize>) -> impl Strategy<Value = Option<Operation>> {
     let size = prop_oneof![1..=9usize, 1..=100usize, Just(1 << 20)];
     let y_strides = prop_oneof![2 => Just(None), 2 => Just(Some(None)), 1 => strides().prop_map(Some)];
     (
-        (0..11u32, any::<Index>(), layout, affine, axes, 0..3u32),
+        (0..11u32, any::<Index>(), layout, affine, axes, 0..4u32),
         (
             weight_axes,
             size,
@@ -252,7 +252,8 @@ fn build(
             let builder = match running {
                 0 => builder,
                 1 => builder.use_running_statistics(),
-                _ => builder.update_running_statistics(),
+                2 => builder.update_running_statistics(),
+                _ => builder.update_running_statistics().cumulative_average(true),
             };
             finish!(builder, channeled)
         }};

@@ -180,6 +180,7 @@ fn needs(operation: &Operation) -> Vec<(Role, u64, bool)> {
         .running
         .map_or(segments, |running| u64::from(running.channels));
     let running = applies && (given || operation.running.is_some());
+    let counts = operation.running.is_some_and(|update| update.rate.is_none());
     let words = 4 * u64::from(operation.weight_len);
     let needs = [
         (Role::X, true, 4 * span(&operation.axes, |axis| axis.x), false),
@@ -195,6 +196,7 @@ fn needs(operation: &Operation) -> Vec<(Role, u64, bool)> {
         (Role::Moments, operation.stage != Stage::Whole, 32 * segments, !applies),
         (Role::RunningMean, running, 4 * channels, !given),
         (Role::RunningVar, running, 4 * channels, !given),
+        (Role::Batches, applies && counts, 4 * channels, true),
         (Role::Workspace, true, 0, true),
     ];
     let needed = needs.into_iter().filter(|(_, needed, ..)| *needed);

@@ -48,7 +48,7 @@ impl Case {
             bias: self.operation.bias.then_some(&self.bias),
             running_mean: running.then_some(&mut self.running_mean),
             running_var: running.then_some(&mut self.running_var),
-            statistics: None,
+            ..Args::default()
         };
         Ok(cpu::forward(&self.operation, &self.x, &mut self.y, args)?)
     }

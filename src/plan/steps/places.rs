@@ -261,6 +261,7 @@ pub(super) fn role_of(slot: Slot) -> Role {
         Slot::Moments | Slot::Parts => Role::Moments,
         Slot::RunningMean => Role::RunningMean,
         Slot::RunningVar => Role::RunningVar,
+        Slot::Batches => Role::Batches,
         Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
         Slot::Dy => Role::Dy,
         Slot::Dx => Role::Dx,

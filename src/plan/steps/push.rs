@@ -45,7 +45,8 @@ impl Planner<'_> {
             ddof: operation.ddof,
             eps: operation.eps,
             min_exponent: min_exponent(operation.eps, operation.eps_rule),
-            rate: running.map_or(0.0, |update| update.rate),
+            rate: running.and_then(|update| update.rate).unwrap_or_default(),
+            skip_non_finite: u32::from(running.is_some_and(|update| update.skip_non_finite)),
             unbiased: u32::from(running.is_some_and(|update| update.variance == RunningVariance::Unbiased)),
             instances: running.map_or(1, |update| update.instances),
             ..Params::default()

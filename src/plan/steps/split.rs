@@ -414,7 +414,8 @@ impl Planner<'_> {
                 update.instances
             );
         }
-        let header = self.header(Kernel::Running, SMALL_WORKGROUP);
+        let mut header = self.header(Kernel::Running, SMALL_WORKGROUP);
+        header.counts_batches = update.rate.is_none();
         let mut params = self.params();
         params.segments = update.channels;
         let workgroups = u64::from(update.channels).div_ceil(u64::from(SMALL_WORKGROUP));
