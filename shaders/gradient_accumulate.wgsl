@@ -99,7 +99,7 @@ fn term_of(u: Unit, c: Cursor, fixed: Factors) -> Term {
     if (!BY_WEIGHT) {
         g = times(g, by.weight);
     }
-    return Term(g, center_and_scale(u, by.n));
+    return Term(g, x_hat_at(u, c, by.weight, by.n));
 }
 
 // Four units at once, all of them read before the first is added.

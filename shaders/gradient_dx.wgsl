@@ -49,7 +49,7 @@ fn dx_at(c: Cursor, task: Task, k: Coefficients, weight: Unit) -> Unit {
         w = weight_at(c.weight);
     }
     let u = load(c.x);
-    return gradient_of(u, times(load_dy(c), w), center_and_scale(u, task.n), k, task.n);
+    return gradient_of(u, times(load_dy(c), w), x_hat_at(u, c, w, task.n), k, task.n);
 }
 
 // Four units at once: all are read before the first is written.

@@ -4,6 +4,10 @@ fn times(a: Unit, b: Unit) -> Unit {
     return a * b;
 }
 
+fn over(a: Unit, b: Unit) -> Unit {
+    return a / b;
+}
+
 // Adds a gradient to s, and its products with x_hat to q.
 fn absorb_gradient(g: Unit, x_hat: Unit, s: ptr<function, Sum>, q: ptr<function, Sum>) {
     *s += g;

@@ -4,6 +4,10 @@ fn times(a: Unit, b: Unit) -> Unit {
     return Unit(a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]);
 }
 
+fn over(a: Unit, b: Unit) -> Unit {
+    return Unit(a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]);
+}
+
 // Adds a gradient to s, and its products with x_hat to q.
 fn absorb_gradient(g: Unit, x_hat: Unit, s: ptr<function, Sum>, q: ptr<function, Sum>) {
     *s += (g[0] + g[1]) + (g[2] + g[3]);

@@ -46,7 +46,7 @@ fn read_unit(i: u32, row: Row, place: Place) {
 
 fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
     if (i < UNITS && holds(place.lane, i)) {
-        let x_hat = center_and_scale(held[i], (*row).n);
+        let x_hat = x_hat_at(held[i], along((*row).first, i), held_weight[i], (*row).n);
         var s = (*row).s;
         var q = (*row).q;
         absorb_gradient(times(held_dy[i], held_weight[i]), x_hat, &s, &q);
@@ -60,8 +60,9 @@ fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
 
 fn write_unit(i: u32, row: Row, k: Coefficients, place: Place) {
     if (i < UNITS && row.present && holds(place.lane, i)) {
-        let x_hat = center_and_scale(held[i], row.n);
-        put_dx(along(row.first, i), gradient_of(held[i], times(held_dy[i], held_weight[i]), x_hat, k, row.n));
+        let c = along(row.first, i);
+        let x_hat = x_hat_at(held[i], c, held_weight[i], row.n);
+        put_dx(c, gradient_of(held[i], times(held_dy[i], held_weight[i]), x_hat, k, row.n));
     }
 }
 

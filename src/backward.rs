@@ -23,6 +23,7 @@ use crate::tuning::Variant;
 /// | x, dx | f32, the planned shape, by the planned strides of x | 4 per element, gaps included |
 /// | dy | f32, the planned shape, by the planned strides of y | 4 per element, gaps included |
 /// | weight | f32, needed for dx | 4 per value |
+/// | bias | f32, needed where gradients are made of y | 4 per value |
 /// | dweight, dbias | f32, as weight and bias | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment | 16 per segment |
 /// | sums | [`GradientSums`](crate::GradientSums), one per segment: for halves of the pass | 16 per segment |
@@ -30,11 +31,11 @@ use crate::tuning::Variant;
 /// | workspace | nothing that lasts | as the plan says |
 ///
 /// Offsets, usages and views of one buffer are as [`Forward`](crate::Forward) has them. dx may be the very view of dy or
-/// of x, where its strides are the same. A weight that is not needed does no harm.
+/// of x, where its strides are the same. A weight or a bias that is not needed does no harm.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Backward<'a> {
-    /// The input of the forward pass.
+    /// The input of the forward pass, or its output, where gradients are made of that.
     pub x: View<'a>,
     /// The gradient of its output.
     pub dy: View<'a>,
@@ -42,6 +43,8 @@ pub struct Backward<'a> {
     pub dx: Option<View<'a>>,
     /// The weight.
     pub weight: Option<View<'a>>,
+    /// The bias, where gradients are made of y.
+    pub bias: Option<View<'a>>,
     /// Where the gradient of the weight goes, or is added.
     pub dweight: Option<View<'a>>,
     /// Where the gradient of the bias goes, or is added.
@@ -69,6 +72,7 @@ impl<'a> Backward<'a> {
             dy: dy.into(),
             dx: None,
             weight: None,
+            bias: None,
             dweight: None,
             dbias: None,
             statistics: None,
@@ -78,6 +82,17 @@ impl<'a> Backward<'a> {
             workspace: None,
             outer_extent: None,
         }
+    }
+
+    /// Arguments with y and dy alone, for [`Gradients::from_output`]: y takes the place of x.
+    pub fn from_output(y: impl Into<View<'a>>, dy: impl Into<View<'a>>) -> Self {
+        Self::new(y, dy)
+    }
+
+    /// Sets the bias, which is needed where gradients are made of y.
+    pub fn bias(mut self, bias: impl Into<View<'a>>) -> Self {
+        self.bias = Some(bias.into());
+        self
     }
 
     /// Sets where the gradient of x goes.
@@ -149,7 +164,8 @@ impl<'a> Backward<'a> {
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Workspace => self.workspace,
-            Role::Y | Role::Bias | Role::Moments | Role::Merged | Role::Batches => None,
+            Role::Bias => self.bias,
+            Role::Y | Role::Moments | Role::Merged | Role::Batches => None,
         }
     }
 }
@@ -281,9 +297,14 @@ impl BackwardPlan {
     fn ranges<'a>(&self, operation: &Operation, args: &Backward<'a>, workspace: u64) -> Result<Ranges<'a>> {
         let needs = needs_backward(operation, self.gradients)?;
         let given = |role| args.view(role);
-        let harmless = [Role::Workspace, Role::Weight];
-        let ranges = arguments(operation.name, needs, workspace, given, &harmless)?;
-        Ranges::new(ranges, self.context.traits(), operation)
+        let harmless = [Role::Workspace, Role::Weight, Role::Bias];
+        let ranges = arguments(operation.name, needs, workspace, given, &harmless)
+            .and_then(|ranges| Ranges::new(ranges, self.context.traits(), operation));
+        // y takes the place of x.
+        ranges.map_err(|error| match self.gradients.from_output {
+            true => error.renamed("x", "y"),
+            false => error,
+        })
     }
 
     fn operation_for(&self, args: &Backward<'_>) -> Result<Cow<'_, Operation>> {

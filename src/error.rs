@@ -64,6 +64,14 @@ impl Error {
         }
     }
 
+    /// The same error of an argument that the caller knows by another name.
+    pub(crate) fn renamed(self, from: &str, to: &'static str) -> Self {
+        match self.argument == from {
+            true => Self { argument: to, ..self },
+            false => self,
+        }
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind

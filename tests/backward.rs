@@ -10,7 +10,10 @@ mod common;
 use common::context;
 use wgnorm::spec::Operation;
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::verify::{Arrangement, Case, Scale, Values, gradient_cases, judge_gradients, run_backward};
+use wgnorm::verify::{
+    Arrangement, Case, GradientOutcome, Norm, Scale, Values, gradient_cases, judge_gradients, run_backward,
+    run_backward_from_output,
+};
 use wgnorm::{
     Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, LayerNorm, LocalResponseNorm,
     Normalization, RmsNorm, Tuning, Variant,
@@ -22,6 +25,15 @@ fn failure(context: &Context, case: &Case, variant: Option<Variant>, arrangement
         Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant => return None,
         outcome => outcome,
     };
+    verdict(case, variant, arrangement, outcome)
+}
+
+fn verdict(
+    case: &Case,
+    variant: Option<Variant>,
+    arrangement: Arrangement,
+    outcome: wgnorm::Result<GradientOutcome>,
+) -> Option<String> {
     let chosen = variant.map_or("planner's choice", Variant::name);
     let reason = match outcome {
         Ok(outcome) => {
@@ -99,6 +111,91 @@ fn held_in_other_ways() {
 fn in_pieces() {
     check(context(), Arrangement::Pieces, 1 << 12);
     check(context(), Arrangement::PiecesInArena, 1 << 12);
+}
+
+/// The case with weights that can be divided by. Of p-norms, only p = 2 has a bound where y is shifted by a bias.
+fn invertible(case: Case) -> Case {
+    let away = |weight: f32| weight.abs().max(0.25).copysign(weight);
+    let weight = case.weight.map(|weight| weight.into_iter().map(away).collect());
+    let shifts = !matches!(case.norm, Norm::Lp { p, .. } if p != 2.0);
+    let bias = case
+        .bias
+        .map(|bias| bias.into_iter().map(|bias| if shifts { bias } else { 0.0 }).collect());
+    Case { weight, bias, ..case }
+}
+
+/// Gradients made of y instead of x, and refusals where y does not say enough.
+#[track_caller]
+fn check_from_output(context: &Context, arrangement: Arrangement, most: usize) {
+    let (mut failures, mut runs, mut refusals) = (Vec::new(), 0, 0);
+    for case in gradient_cases(Scale::Smoke)
+        .into_iter()
+        .filter(|case| case.x.len() <= most)
+    {
+        let case = invertible(case);
+        let Some(arranged) = arrangement.of(&case) else {
+            continue;
+        };
+        if arrangement.context(context, &case).unwrap().is_none() {
+            continue;
+        }
+        let apart = arranged
+            .operation()
+            .unwrap()
+            .axes
+            .iter()
+            .any(|axis| axis.extent > 1 && axis.x != axis.y);
+        let refused = match case.norm {
+            Norm::LocalResponse { .. } => Some(ErrorKind::Parameter),
+            Norm::Lp { p, .. } if p.is_infinite() => Some(ErrorKind::Parameter),
+            _ => apart.then_some(ErrorKind::Shape),
+        };
+        // Forced where that is soon done: variants are those of gradients made of x.
+        let plain = arrangement == Arrangement::Plain && case.x.len() <= 1 << 11;
+        for variant in [None]
+            .into_iter()
+            .chain(Variant::ALL.map(Some).into_iter().filter(|_| plain))
+        {
+            let outcome = pollster::block_on(run_backward_from_output(context, &case, variant, arrangement));
+            match (outcome, refused) {
+                (Err(error), Some(kind)) => {
+                    assert_eq!(error.kind(), kind, "{}: {error}", case.id);
+                    refusals += 1;
+                }
+                (Err(error), None) if variant.is_some() && error.kind() == ErrorKind::Variant => {}
+                (outcome, _) => {
+                    runs += 1;
+                    assert_eq!(refused, None, "{} is not refused", case.id);
+                    failures.extend(verdict(&case, variant, arrangement, outcome));
+                }
+            }
+        }
+    }
+    assert!(runs >= 20 && refusals > 0, "only {runs} runs of {}", arrangement.name());
+    assert!(
+        failures.is_empty(),
+        "{} of {runs} runs failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn made_of_y() {
+    check_from_output(context(), Arrangement::Plain, 1 << 17);
+    let other = context().with_traits(DeviceTraits {
+        software: !context().traits().software,
+        ..*context().traits()
+    });
+    check_from_output(&other, Arrangement::Plain, 1 << 12);
+    for arrangement in [
+        Arrangement::InPlace,
+        Arrangement::Arena,
+        Arrangement::Interleaved,
+        Arrangement::Pieces,
+    ] {
+        check_from_output(context(), arrangement, 1 << 11);
+    }
 }
 
 /// Views of a backward pass that wants everything.
@@ -275,6 +372,7 @@ fn bad_arguments_are_refused() {
         dweight: false,
         dbias: false,
         accumulate: false,
+        from_output: false,
     };
     assert_eq!(kind(&rms, none), ErrorKind::Argument);
     let broadcast = LayerNorm::new(&[4, 8]).input_strides(&[0, 1]).operation().unwrap();

@@ -118,6 +118,7 @@ pub fn run_into(operation: &Operation, case: &Case, output: &mut Output) -> Resu
         running_mean,
         running_var,
         statistics: operation.statistics.then_some(output.records.as_mut_slice()),
+        ..Args::default()
     };
     cpu::forward(operation, &case.x, &mut output.y, args)?;
     if case.x.is_empty() {

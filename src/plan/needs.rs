@@ -80,6 +80,9 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     if window && (gradients.dweight || gradients.dbias) {
         bail!(Argument, "gradients", "{} has those of x alone", operation.name);
     }
+    if gradients.from_output {
+        check_from_output(operation)?;
+    }
     let broadcast = |axis: &crate::geometry::Axis| axis.x == 0 && axis.extent > 1;
     if gradients.dx && operation.axes.iter().any(broadcast) {
         bail!(
@@ -109,7 +112,14 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
         ),
         (
             Role::Weight,
-            (gradients.dx || sums) && operation.weight,
+            (gradients.dx || sums || gradients.from_output) && operation.weight,
+            parameters,
+            true,
+            false,
+        ),
+        (
+            Role::Bias,
+            gradients.from_output && operation.bias,
             parameters,
             true,
             false,
@@ -128,6 +138,39 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
         ),
     ];
     Ok(listed(&all))
+}
+
+/// Refuses gradients of y where y does not say all.
+fn check_from_output(operation: &Operation) -> Result<()> {
+    let name = operation.name;
+    match operation.statistic {
+        Statistic::Window(_) => bail!(
+            Parameter,
+            "from_output",
+            "{name} cannot be undone: it depends on neighbours"
+        ),
+        Statistic::Norm { p } if p.is_infinite() => bail!(
+            Parameter,
+            "from_output",
+            "the gradient of an infinite p depends on which elements are the largest, which y says only roughly"
+        ),
+        _ => {}
+    }
+    if !operation.statistics && operation.source == Source::Input {
+        bail!(
+            Parameter,
+            "statistics",
+            "are off: without the records of the forward pass, y does not say how x was scaled"
+        );
+    }
+    if operation.axes.iter().any(|axis| axis.extent > 1 && axis.x != axis.y) {
+        bail!(
+            Shape,
+            "from_output",
+            "needs a y that lies in memory as x does, for dx lies as x"
+        );
+    }
+    Ok(())
 }
 
 /// Refuses gradients over shares of segments where their sums do not say all.

@@ -135,6 +135,10 @@ impl Header {
                 });
             }
             Kernel::Given => modules.extend([entry, given]),
+            Kernel::Inverse => {
+                modules.extend([entry, inverse]);
+                modules.extend([self.weight_module(), self.bias_module()]);
+            }
             Kernel::Running => {
                 modules.extend([entry, moments, running]);
                 modules.push(pick(self.counts_batches, rate_of_batches, rate_fixed));
@@ -232,6 +236,15 @@ impl Header {
         }
     }
 
+    /// The module that reads the bias in the backward pass.
+    fn bias_module(&self) -> Module {
+        match self.parameters {
+            _ if !self.bias => Module::bias_none,
+            Parameters::Scalar => Module::bias_scalar,
+            Parameters::Unit | Parameters::Shared => Module::bias_unit,
+        }
+    }
+
     /// What the kernels of the backward pass share.
     fn gradient_modules(&self) -> Vec<Module> {
         use Module::*;
@@ -261,6 +274,11 @@ impl Header {
             } else {
                 gradient_elementwise
             });
+            if self.inverts() {
+                modules.extend([x_hat_of_y, self.bias_module()]);
+            } else {
+                modules.push(x_hat_of_x);
+            }
             modules.push(match self.power {
                 Power::Square => direction_x_hat,
                 Power::Absolute => direction_sign,

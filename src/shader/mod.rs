@@ -57,6 +57,8 @@ pub enum Kernel {
     Apply,
     /// `given.wgsl`
     Given,
+    /// `inverse.wgsl`
+    Inverse,
     /// `running.wgsl`
     Running,
     /// `window.wgsl`
@@ -97,6 +99,7 @@ impl Kernel {
             Self::Finish => "finish",
             Self::Apply => "apply",
             Self::Given => "given",
+            Self::Inverse => "inverse",
             Self::Running => "running",
             Self::Window => "window",
             Self::Copy => "copy",
@@ -114,7 +117,10 @@ impl Kernel {
     }
 
     fn reads_x(self) -> bool {
-        let others = matches!(self, Self::Finish | Self::Given | Self::Running | Self::Copy);
+        let others = matches!(
+            self,
+            Self::Finish | Self::Given | Self::Inverse | Self::Running | Self::Copy
+        );
         !others && !self.gathers()
     }
 
@@ -343,6 +349,8 @@ pub struct Header {
     pub by_weight: bool,
     /// Statistics are given, so that they do not depend on x.
     pub given: bool,
+    /// y is bound in the place of x.
+    pub from_output: bool,
     /// Where dx is written.
     pub dx_place: DxPlace,
     /// The gradient of the weight is written.
@@ -403,6 +411,7 @@ impl Header {
             normalizer_step: 1,
             by_weight: false,
             given: false,
+            from_output: false,
             dx_place: DxPlace::Apart,
             dweight: false,
             dbias: false,
@@ -423,7 +432,7 @@ impl Header {
         let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Running);
-        let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers();
+        let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
         let reads_records =
@@ -433,10 +442,10 @@ impl Header {
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
             (Slot::Y, kernel.writes_y() && !in_place, true),
             (Slot::Weight, weighs && self.weight, false),
-            (Slot::Bias, kernel.writes_y() && self.bias, false),
+            (Slot::Bias, (kernel.writes_y() || self.inverts()) && self.bias, false),
             (
                 Slot::Records,
-                self.records || reads_records || kernel == Kernel::Given,
+                self.records || reads_records || matches!(kernel, Kernel::Given | Kernel::Inverse),
                 !reads_records,
             ),
             (Slot::Moments, self.moments, true),
@@ -469,6 +478,11 @@ impl Header {
                 read_write: written || self.shared.contains(slot),
             })
             .collect()
+    }
+
+    /// True if the affine map is undone with weight and bias themselves.
+    fn inverts(&self) -> bool {
+        self.kernel == Kernel::Inverse || self.from_output && !self.by_weight && self.kernel.reads_dy()
     }
 
     /// Neighbouring segments that a workgroup takes side by side, `lanes` invocations each.

@@ -51,6 +51,7 @@ modules!(
     first_broadcast,
     first_loaded,
     given,
+    inverse,
     gradient_accumulate,
     gradient_apply,
     gradient_coefficients,
@@ -153,4 +154,6 @@ modules!(
     weight_shared,
     weight_unit,
     window,
+    x_hat_of_x,
+    x_hat_of_y,
 );

@@ -26,6 +26,7 @@ pub use compare::{Comparison, Tolerance, compare};
 pub use expected::Expected;
 pub use gradient::{
     GradientOutcome, GradientTolerances, gradient_cases, gradient_tolerances, judge_gradients, run_backward,
+    run_backward_from_output,
 };
 pub use judge::{TensorVerdict, Verdict, judge};
 pub use run::{Outcome, run, run_arranged};

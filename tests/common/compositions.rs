@@ -269,8 +269,18 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
             };
             for (number, facts) in facts.iter().enumerate() {
                 // Where tensors lie decides how they are bound, and not what is wanted of them.
-                let wanted = if number == 0 { vec![all, only_dx] } else { vec![all] };
+                let mut wanted = if number == 0 { vec![all, only_dx] } else { vec![all] };
+                if has_inverse(operation) {
+                    wanted.push(Gradients {
+                        from_output: true,
+                        ..all
+                    });
+                }
                 for gradients in wanted {
+                    let operation = &Operation {
+                        statistics: operation.statistics || gradients.from_output,
+                        ..operation.clone()
+                    };
                     let plan =
                         |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
                     headers.extend(without(&[], plan(operation, traits)));
@@ -300,6 +310,13 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
         }
     }
     headers
+}
+
+/// True if the gradients of an operation can be made of y.
+fn has_inverse(operation: &Operation) -> bool {
+    let infinite = matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
+    let moves = operation.axes.iter().any(|axis| axis.extent > 1 && axis.x != axis.y);
+    !(infinite || moves || matches!(operation.statistic, Statistic::Window(_)))
 }
 
 /// What [`wgnorm::Merge`] plans with: an operation of so many segments, without settings of its own.

@@ -25,7 +25,16 @@ pub fn check(scenario: &Scenario) {
         Statistic::Window(_) => only_dx,
         _ => Gradients::of(&operation),
     };
-    let takes_shares = operation.statistics && !matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
+    let infinite = matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
+    let moves = operation.axes.iter().any(|axis| axis.extent > 1 && axis.x != axis.y);
+    if operation.statistics && !(infinite || moves || matches!(operation.statistic, Statistic::Window(_))) {
+        let from_output = Gradients {
+            from_output: true,
+            ..all
+        };
+        check_recipe(scenario, &operation, from_output);
+    }
+    let takes_shares = operation.statistics && !infinite;
     if takes_shares && operation.source == Source::Input {
         let sums = Gradients { dx: false, ..all };
         for (stage, gradients) in [(Stage::Statistics, sums), (Stage::Apply, only_dx)] {
@@ -114,11 +123,24 @@ fn check_reach(step: &Step) {
             | Kernel::Finish
             | Kernel::GradientTotals
             | Kernel::GradientGiven
+            | Kernel::Inverse
     ) {
         if header.kernel == Kernel::GradientGiven {
             for (_, operand) in &step.bindings {
                 let (Operand::Caller { size, .. } | Operand::Workspace { size, .. }) = *operand;
                 assert!(u64::from(p.segments) * 16 <= size, "{step:?}");
+            }
+        }
+        if header.kernel == Kernel::Inverse {
+            for (slot, width) in [(Slot::Records, 16), (Slot::Weight, 4), (Slot::Bias, 4)] {
+                let found = step.bindings.iter().find(|(binding, _)| binding.slot == slot);
+                let size = found.map(|(_, operand)| match *operand {
+                    Operand::Caller { size, .. } | Operand::Workspace { size, .. } => size,
+                });
+                assert!(
+                    size.is_none_or(|size| u64::from(p.segments) * width <= size),
+                    "{step:?}"
+                );
             }
         }
         if header.kernel == Kernel::GradientTotals {
@@ -167,6 +189,7 @@ fn check_reach(step: &Step) {
                 width
             };
             check(Slot::Weight, weight, weights);
+            check(Slot::Bias, (weight + u64::from(p.bias_shift)) % (1 << 32), weights);
         }
     }
     if header.kernel == Kernel::GradientParameters {

@@ -136,7 +136,7 @@ fn plan(case: &Case, device: &Device, variant: Option<Variant>, lying: Lying) ->
             builder.fill(places.get(role), values);
         }
     }
-    let limits = gradient_tolerances(case);
+    let limits = gradient_tolerances(case, false);
     for (name, role, expected, tolerance) in [
         ("dx", Role::Dx, expected.dx, limits.dx),
         (

@@ -153,7 +153,7 @@ impl Part {
 
     fn backward(&mut self, part: &Case, output: &GradientOutput) {
         let expected = part.expected();
-        let limits = gradient_tolerances(part);
+        let limits = gradient_tolerances(part, false);
         self.compare("dx", &output.dx, &expected.dx.unwrap_or_default(), &limits.dx);
         let parameters = [
             ("dweight", &output.dweight, expected.dweight, limits.dweight),

@@ -20,6 +20,9 @@ pub(super) fn arguments(
     if !(gradients.dx || gradients.dweight || gradients.dbias) {
         bail!(Parameter, "gradients", "none is asked for");
     }
+    if gradients.from_output {
+        bail!(Parameter, "from_output", "is for devices; here x is taken");
+    }
     for (name, asked, there) in [
         ("dweight", gradients.dweight, operation.weight),
         ("dbias", gradients.dbias, operation.bias),

@@ -34,15 +34,16 @@ pub fn backward(
     facts: &Facts,
 ) -> Result<Recipe> {
     let needs = needs_backward(operation, gradients)?;
-    // The bias has no part in it; and its halves walk over what the whole does.
+    // But to undo it, the bias has no part in it; and its halves walk over what the whole does.
     let stage = operation.stage;
     let unbiased = Operation {
-        bias: false,
-        weight: operation.weight && (gradients.dx || stage == Stage::Statistics),
+        bias: operation.bias && gradients.from_output,
+        weight: operation.weight && (gradients.dx || gradients.from_output || stage == Stage::Statistics),
         stage: Stage::Whole,
         ..operation.clone()
     };
     let mut planner = Planner::new(&unbiased, traits, tuning, facts, needs)?;
+    planner.from_output = gradients.from_output;
     match planner.whole.statistics.elements() {
         0 => planner.empty_backward(gradients, stage)?,
         _ => planner.backward(gradients, stage)?,
@@ -117,6 +118,10 @@ struct Planner<'a> {
     needs: Vec<Need>,
     /// Where views lie that are staged.
     staged: Vec<(Role, Region)>,
+    /// x_hat is made of y, which is bound in the place of x.
+    from_output: bool,
+    /// Where the records lie that take y to x_hat, once they are made.
+    inverse: Option<Region>,
     /// Of the whole tensor.
     whole: Geometries,
     recipe: Recipe,
@@ -149,6 +154,8 @@ impl<'a> Planner<'a> {
             facts,
             needs,
             staged: Vec::new(),
+            from_output: false,
+            inverse: None,
             whole: Geometries::new(&operation.axes, operation.weight || operation.bias)?,
             recipe: Recipe::default(),
         })

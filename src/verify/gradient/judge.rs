@@ -22,6 +22,8 @@ pub struct GradientOutcome {
     pub bits_stable: bool,
     /// Words beside the outputs that the call changed.
     pub stray_writes: usize,
+    /// True if they are made of y.
+    pub from_output: bool,
 }
 
 /// Judges a backward run under the tight [`gradient_tolerances`](super::gradient_tolerances), as
@@ -40,7 +42,7 @@ pub fn judge_gradients(case: &Case, outcome: &GradientOutcome) -> Verdict {
 
 fn judge_tensors(case: &Case, outcome: &GradientOutcome) -> Vec<TensorVerdict> {
     let expected = case.expected();
-    let limits = gradient_tolerances(case);
+    let limits = gradient_tolerances(case, outcome.from_output);
     [
         ("dx", &outcome.dx, expected.dx, limits.dx),
         ("dweight", &outcome.dweight, expected.dweight, limits.dweight),

@@ -6,7 +6,7 @@ mod run;
 mod tolerance;
 
 pub use judge::{GradientOutcome, judge_gradients};
-pub use run::run_backward;
+pub use run::{run_backward, run_backward_from_output};
 pub use tolerance::{GradientTolerances, gradient_tolerances};
 
 use fastrand::Rng;
@@ -42,6 +42,7 @@ impl Case {
             dweight: trained && self.weight.is_some(),
             dbias: trained && self.bias.is_some(),
             accumulate: false,
+            from_output: false,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::verify::arrangement::{Arrangement, Place, dense, places};
 use crate::verify::case::Case;
 use crate::verify::run::{POISONS, floats, guarded, poisoned, scoped, stray_writes};
 use crate::verify::transfer::{submit_and_download, upload};
-use crate::{Backward, BackwardPlan, Context, Record, Variant, View};
+use crate::{Backward, BackwardPlan, Context, Gradients, Record, Variant, View};
 
 /// Runs the backward pass of a case that has a dy, with the planner's choice of variant or a forced one. A case that saves
 /// its statistics gets the records of a forward pass.
@@ -23,7 +23,48 @@ pub async fn run_backward(
     variant: Option<Variant>,
     arrangement: Arrangement,
 ) -> Result<GradientOutcome> {
-    let (Some(arranged), Some(mut limited)) = (arrangement.of(case), arrangement.context(context, case)?) else {
+    run_made_of(false, context, case, variant, arrangement).await
+}
+
+/// The same with gradients that are made of the y of a forward pass. No weight of the case may be 0.
+///
+/// # Errors
+/// As [`run_backward`], and as [`Operation::plan_backward`](crate::Operation::plan_backward) for what y does not say.
+pub async fn run_backward_from_output(
+    context: &Context,
+    case: &Case,
+    variant: Option<Variant>,
+    arrangement: Arrangement,
+) -> Result<GradientOutcome> {
+    run_made_of(true, context, case, variant, arrangement).await
+}
+
+async fn run_made_of(
+    from_output: bool,
+    context: &Context,
+    case: &Case,
+    variant: Option<Variant>,
+    arrangement: Arrangement,
+) -> Result<GradientOutcome> {
+    let gradients = Gradients {
+        from_output,
+        ..case.gradients()
+    };
+    gradients.check_weight(case.weight.as_deref().unwrap_or_default())?;
+    let saves = case.operation()?.statistics && !case.norm.uses_running();
+    let (mut records, mut bound) = (Vec::new(), case.clone());
+    if (saves || from_output) && !case.x.is_empty() {
+        let forward = crate::verify::run(context, case, None).await?;
+        if saves {
+            // In the order of the kept axes, wherever tensors lie.
+            records = bytemuck::cast_slice(&forward.records).to_vec();
+        }
+        if from_output {
+            bound.x = forward.y;
+        }
+    }
+    let arranged = arrangement.of(&bound);
+    let (Some(arranged), Some(mut limited)) = (arranged, arrangement.context(context, case)?) else {
         bail!(
             Parameter,
             "arrangement",
@@ -34,15 +75,9 @@ pub async fn run_backward(
     };
     let mut operation = arranged.operation()?;
     operation.variant = variant;
-    let saves = operation.statistics && !case.norm.uses_running();
-    let records = if saves && !case.x.is_empty() {
-        records(context, case).await?
-    } else {
-        Vec::new()
-    };
     let (plan, [first, second]) = loop {
         let result = async {
-            let plan = operation.plan_backward(&limited, case.gradients())?;
+            let plan = operation.plan_backward(&limited, gradients)?;
             let memory = Memory::new(&arranged, &plan, arrangement, &records)?;
             let [first, second] = POISONS;
             let runs = [
@@ -72,13 +107,8 @@ pub async fn run_backward(
         dispatches: first.dispatches,
         bits_stable,
         stray_writes: first.stray_writes,
+        from_output,
     })
-}
-
-/// The records of a forward pass of the case as it is: their order is that of the kept axes, wherever tensors lie.
-async fn records(context: &Context, case: &Case) -> Result<Vec<u32>> {
-    let outcome = crate::verify::run(context, case, None).await?;
-    Ok(bytemuck::cast_slice(&outcome.records).to_vec())
 }
 
 /// The tensors of a case in buffers.
@@ -113,12 +143,11 @@ impl Memory {
         if gradients.dx {
             tensors.push((Role::Dx, span(&x)));
         }
-        let given = [(Role::Weight, &case.weight)];
-        tensors.extend(
-            given
-                .into_iter()
-                .filter_map(|(role, tensor)| Some((role, tensor.as_ref()?.len()))),
-        );
+        let given = [(Role::Weight, &case.weight), (Role::Bias, &case.bias)];
+        let given = given
+            .into_iter()
+            .filter(|(role, _)| *role != Role::Bias || gradients.from_output);
+        tensors.extend(given.filter_map(|(role, tensor)| Some((role, tensor.as_ref()?.len()))));
         let saves = plan.operation().statistics && !case.norm.uses_running();
         if saves {
             tensors.push((Role::Statistics, records.len().max(size_of::<Record>() / 4)));
@@ -152,6 +181,7 @@ impl Memory {
                 (Role::X, _) => (words(&case.x), Some(&x)),
                 (Role::Dy, _) => (words(dy), Some(&y)),
                 (Role::Weight, _) => (case.weight.as_ref().map(words).unwrap_or_default(), None),
+                (Role::Bias, _) => (case.bias.as_ref().map(words).unwrap_or_default(), None),
                 (Role::Statistics, _) => (records.to_vec(), None),
                 (Role::RunningMean, Some((mean, _))) => (words(mean), None),
                 (Role::RunningVar, Some((_, var))) => (words(var), None),
@@ -203,6 +233,7 @@ async fn submit(context: &Context, memory: &Memory, plan: &BackwardPlan, poison:
     let mut args = Backward::new(x, dy);
     args.dx = view(Role::Dx);
     args.weight = view(Role::Weight);
+    args.bias = view(Role::Bias);
     args.dweight = view(Role::Dweight);
     args.dbias = view(Role::Dbias);
     args.statistics = view(Role::Statistics);

@@ -49,7 +49,14 @@ const IN_A_ROW: f64 = 256.0;
 ///
 /// Where a difference x - mean may be subnormal, it may have been flushed to 0: x_hat is then off by the smallest
 /// normal number times r; so may be dx itself, and g.
-pub fn gradient_tolerances(case: &Case) -> GradientTolerances {
+///
+/// Gradients made of y: there x_hat = (y - bias) / weight, whose y was rounded once more and whose difference has the
+/// rounding of a number as large as the bias. With B the largest |bias / weight|,
+///
+/// - K is 2 + B more, and x_hat is off by K u (|x_hat| + 1) for RMS and p-norms too: their bounds get
+///   K r (max\|x_hat\| mean\|g\| + mean\|g x_hat\|) more, sums in the place of means for p-norms, and dweight K sum\|dy\|.
+///   (Of p-norms, where there is a bias, p = 2 alone: powers of what is off by a constant have no such bound.)
+pub fn gradient_tolerances(case: &Case, from_output: bool) -> GradientTolerances {
     let (Ok(operation), Some(dy)) = (case.operation(), &case.dy) else {
         return GradientTolerances::default();
     };
@@ -67,9 +74,10 @@ pub fn gradient_tolerances(case: &Case) -> GradientTolerances {
         dy,
         record,
         parameter,
+        from_output,
     };
     let length = if case.norm.uses_running() { 1 } else { elements.length() };
-    let k = roundings(case, length);
+    let k = roundings(case, length) + if from_output { 2.0 + most_shift(case) } else { 0.0 };
     let dx = match operation.statistic {
         _ if case.norm.uses_running() => Tolerance {
             rtol: k * U,
@@ -97,6 +105,7 @@ struct Elements {
     record: Vec<usize>,
     /// The weight of every element.
     parameter: Vec<usize>,
+    from_output: bool,
 }
 
 /// Sums over a segment.
@@ -169,7 +178,8 @@ impl Elements {
     fn mean_square(&self, k: f64) -> f64 {
         self.largest(|sums, r| {
             let last = sums.max_x_hat * sums.abs_product / sums.count;
-            k * U * r * (2.0 * sums.max_g + 4.0 * last) + FLUSHED * (1.0 + 2.0 * r)
+            let shifted = self.shifted(&sums, sums.max_x_hat) / sums.count;
+            k * U * r * (2.0 * sums.max_g + 4.0 * last + shifted) + FLUSHED * (1.0 + 2.0 * r)
         })
     }
 
@@ -183,8 +193,17 @@ impl Elements {
             };
             let exponent = if p.is_finite() { (p - 1.0).abs() } else { 0.0 };
             let last = ((3.0 + exponent) * k + 20.0) * sums.abs_product * power;
-            U * r * (2.0 * k * sums.max_g + last) + FLUSHED * (1.0 + 2.0 * r)
+            let shifted = k * self.shifted(&sums, power);
+            U * r * (2.0 * k * sums.max_g + last + shifted) + FLUSHED * (1.0 + 2.0 * r)
         })
+    }
+
+    /// What an x_hat that is off by a constant adds: the sums of a segment, one of them times a factor of x_hat.
+    fn shifted(&self, sums: &Sums, factor: f64) -> f64 {
+        match self.from_output {
+            true => factor * sums.abs_g + sums.abs_product,
+            false => 0.0,
+        }
     }
 
     fn window(&self, case: &Case, operation: &Operation) -> f64 {
@@ -234,6 +253,7 @@ impl Elements {
         let terms = (self.x_hat.len() / len.max(1)).max(1) as f64;
         let adding = IN_A_ROW.sqrt() + terms.log2();
         let off_center = match case.norm {
+            _ if self.from_output => 1.0,
             Norm::Rms { .. } | Norm::Lp { .. } | Norm::LocalResponse { .. } => 0.0,
             _ if case.norm.uses_running() => 0.0,
             _ => 1.0,
@@ -249,6 +269,15 @@ impl Elements {
             largest(&|(_, gradients, _)| U * adding * gradients + FLUSHED),
         )
     }
+}
+
+/// The largest |bias / weight|.
+fn most_shift(case: &Case) -> f64 {
+    let len = case.weight.as_ref().or(case.bias.as_ref()).map_or(0, Vec::len);
+    let of =
+        |values: &Option<Vec<f32>>, i: usize, none: f64| values.as_ref().map_or(none, |values| f64::from(values[i]));
+    let shifts = (0..len).map(|i| (of(&case.bias, i, 0.0) / of(&case.weight, i, 1.0)).abs());
+    shifts.fold(0.0, f64::max)
 }
 
 /// The largest factor that given running statistics make.

@@ -165,7 +165,10 @@ impl Planner<'_> {
                 x: x_offset,
                 y: dy_offset,
                 weight: self.parameter_offset(Role::Weight) + piece.weight,
-                bias: 0,
+                bias: match self.from_output {
+                    true => self.parameter_offset(Role::Bias) + piece.weight,
+                    false => 0,
+                },
                 dx: dx.map_or(0, |(_, offset)| offset),
             },
         })
@@ -268,7 +271,7 @@ impl Planner<'_> {
 
     /// Partial sums over the cells of a block.
     fn cell_sums(&mut self, block: &[Part<'_>], records: Place, progress: &mut Progress) -> Result<Partials> {
-        let axes: Vec<_> = block[0].piece.axes.iter().map(of_cell).collect();
+        let axes: Vec<_> = (block[0].piece.axes.iter()).map(|axis| self.of_cell(axis)).collect();
         self.sums(block, &axes, true, records, &mut progress.sums)
     }
 
@@ -303,7 +306,7 @@ impl Planner<'_> {
             return self.parameters(partials, weight, first_time(&mut progress.weights, weight), wanted);
         }
         for part in block {
-            let axes: Vec<_> = part.piece.axes.iter().map(of_weight).collect();
+            let axes: Vec<_> = (part.piece.axes.iter()).map(|axis| self.of_weight(axis)).collect();
             let partials = self.sums(std::slice::from_ref(part), &axes, true, records, &mut progress.sums)?;
             let weight = part.piece.weight;
             self.parameters(&partials, weight, first_time(&mut progress.weights, weight), wanted)?;
@@ -348,8 +351,8 @@ impl Planner<'_> {
             let counted = axes.iter().filter(|axis| counts(axis));
             counted.map(|axis| u64::from(axis.extent)).product()
         };
-        let elements = extent(&|axis| of_cell(axis).reduced);
-        let cells = extent(&|axis| !of_cell(axis).reduced);
+        let elements = extent(&|axis| self.of_cell(axis).reduced);
+        let cells = extent(&|axis| !self.of_cell(axis).reduced);
         let per_weight = extent(&|axis| !axis.reduced && axis.weight == 0);
         let per_segment = extent(&|axis| axis.reduced && axis.weight > 0);
         // One invocation adds those of a weight, or of a segment, and each may come in spans.
@@ -426,6 +429,25 @@ impl Planner<'_> {
             variants.push(Variant::ColumnSplit);
         }
         variants
+    }
+
+    /// The axis among those of cells: reduced where neither record nor weight change; records in the place of weights.
+    fn of_cell(&self, axis: &Axis) -> Axis {
+        Axis {
+            reduced: axis.reduced && axis.weight == 0,
+            ..self.of_weight(axis)
+        }
+    }
+
+    /// The axis among those of what each weight multiplies; in the place of weights the records that x_hat is made with: of
+    /// y those of its weight.
+    fn of_weight(&self, axis: &Axis) -> Axis {
+        Axis {
+            reduced: axis.weight == 0,
+            weight: if self.from_output { axis.weight } else { axis.record },
+            record: axis.weight,
+            ..*axis
+        }
     }
 
     /// The walk of kernels that write dx.
@@ -515,7 +537,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
-        let header = self.header(kernel, spread.workgroup);
+        let mut header = self.header(kernel, spread.workgroup);
+        header.from_output = self.from_output;
         let (header, mut params, workgroups) = self.spread_header(header, layout, spread);
         if let Statistic::Norm { p } = self.operation.statistic {
             params.power = parted(f64::from(p) - 1.0);
@@ -559,26 +582,6 @@ impl Planner<'_> {
         operands.extend([(Slot::X, part.x), (Slot::Dy, part.dy)]);
         operands.extend(part.dx.map(|dx| (Slot::Dx, dx)));
         self.push(header, params, workgroups, &operands)
-    }
-}
-
-/// The axis among those of cells: reduced where neither record nor weight change; records in the place of weights.
-fn of_cell(axis: &Axis) -> Axis {
-    Axis {
-        reduced: axis.reduced && axis.weight == 0,
-        weight: axis.record,
-        record: axis.weight,
-        ..*axis
-    }
-}
-
-/// The axis among those of what each weight multiplies; records in the place of weights.
-fn of_weight(axis: &Axis) -> Axis {
-    Axis {
-        reduced: axis.weight == 0,
-        weight: axis.record,
-        record: axis.weight,
-        ..*axis
     }
 }
 

@@ -51,7 +51,7 @@ impl Planner<'_> {
         let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, 4)?;
         let same_weights = layout.weight_in_unit() && layout.same_weights();
         let all_weights = operation.weight_len == layout.units * layout.unit.width();
-        let weighted = !(parameters || operation.weight) || (same_weights && all_weights);
+        let weighted = !(parameters || self.whole.has_affine) || (same_weights && all_weights);
         (layout.unit == Unit::Vec4 && layout.is_one_run() && weighted).then_some(layout)
     }
 
@@ -143,7 +143,7 @@ impl Planner<'_> {
         let across = pairs.next_power_of_two().min(GATHER_COLUMNS);
         let mut header = self.header(Kernel::GradientTotals, across * GATHER_LANES);
         header.lanes = GATHER_LANES;
-        header.weight = false;
+        (header.weight, header.bias) = (false, false);
         (header.dweight, header.dbias) = (wanted.dweight, wanted.dbias);
         let mut params = self.params();
         (params.segments, params.parts) = (pairs, parts);

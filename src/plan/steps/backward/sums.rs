@@ -8,7 +8,7 @@ use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_
 use crate::plan::pieces::Piece;
 use crate::plan::steps::Planner;
 use crate::plan::steps::places::{Place, Records, Region};
-use crate::plan::{Operand, Role, SUMS_BYTES};
+use crate::plan::{Operand, RECORD_BYTES, Role, SUMS_BYTES};
 use crate::shader::{Header, Kernel, Params, Slot};
 use crate::spec::Gradients;
 use crate::tuning::MAX_TRIPS;
@@ -64,15 +64,17 @@ impl Planner<'_> {
                 true => Weights::Records,
                 false => Weights::read_if(self.whole.has_affine),
             };
-            let (offset, operands) = self.records(
-                &[Records {
-                    place: records,
-                    slot: Slot::Records,
-                }],
-                &part.piece.records(),
-            )?;
             let mut offsets = part.offsets;
-            if by_weight {
+            let (place, range) = match by_weight && self.from_output {
+                true => {
+                    offsets.weight = part.piece.weight;
+                    (self.inverse()?, 0..u64::from(self.operation.weight_len))
+                }
+                false => (records, part.piece.records()),
+            };
+            let slot = Slot::Records;
+            let (offset, operands) = self.records(&[Records { place, slot }], &range)?;
+            if by_weight && !self.from_output {
                 offsets.weight = offset;
             }
             let traversal = if has_columns(&geometry) {
@@ -110,6 +112,7 @@ impl Planner<'_> {
             let (mut header, mut params, workgroups) = self.gradient_step(Kernel::GradientSums, &layout, spread);
             header.by_weight = by_weight;
             header.weight &= !by_weight;
+            header.bias &= !by_weight;
             params.record_offset = if by_weight { 0 } else { offset };
             params.parts_stride = stride;
             params.first_span = first_span;
@@ -185,6 +188,7 @@ impl Planner<'_> {
         let axes: Vec<_> = axes.iter().map(|&axis| Axis { y: axis.x, ..axis }).collect();
         let geometry = Geometry::new(&axes)?;
         let mut header = self.header(kernel, SMALL_WORKGROUP);
+        header.bias = false;
         let mut params = self.params();
         // Weights are read element by element.
         let Some(layout) = Layout::new(&geometry, Traversal::SharedRows, 1, Weights::Records, offsets) else {
@@ -306,11 +310,30 @@ impl Planner<'_> {
         self.push(header, params, workgroups, &operands)
     }
 
+    /// Records that take y to x_hat, one per weight: made when they are first asked for.
+    fn inverse(&mut self) -> Result<Place> {
+        if let Some(region) = self.inverse {
+            return Ok(Place::Region(region));
+        }
+        let weights = self.operation.weight_len;
+        let region = self.region_of(weights, RECORD_BYTES);
+        let header = self.header(Kernel::Inverse, SMALL_WORKGROUP);
+        let mut params = self.params();
+        params.segments = weights;
+        params.weight_offset = self.parameter_offset(Role::Weight);
+        params.bias_shift = self.parameter_offset(Role::Bias).wrapping_sub(params.weight_offset);
+        let operands = [(Slot::Records, self.view(Place::Region(region))?)];
+        let workgroups = u64::from(weights).div_ceil(u64::from(SMALL_WORKGROUP));
+        self.push(header, params, workgroups, &operands)?;
+        self.inverse = Some(region);
+        Ok(Place::Region(region))
+    }
+
     /// The coefficients of all segments from the caller's sums.
     pub(super) fn coefficients_of_sums(&mut self, records: Place, coefficients: Place) -> Result<()> {
         for range in self.segment_ranges(SUMS_BYTES, Role::Sums)? {
             let mut header = self.header(Kernel::GradientGiven, SMALL_WORKGROUP);
-            header.weight = false;
+            (header.weight, header.bias) = (false, false);
             let mut params = self.params();
             params.segments = (range.end - range.start) as u32;
             let of = |place, slot| Records { place, slot };
