@@ -14,7 +14,11 @@ struct Coefficients {
 }
 
 fn coefficients_of(t: Sums, n: Normalizer) -> Coefficients {
-    return coefficients_over(t, n, f32(p.count), f32(max(p.count, p.ddof + 1u) - p.ddof));
+    return coefficients_over(t, n, f32(p.count), own_freedom());
+}
+
+fn own_freedom() -> f32 {
+    return f32(max(p.count, p.ddof + 1u) - p.ddof);
 }
 
 // Of segments of so many elements, in so many degrees of freedom.

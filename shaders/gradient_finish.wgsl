@@ -3,6 +3,6 @@
 // Chosen when: after gradient_sums.wgsl, for dx.
 
 fn emit_gathered(at: Segment, t: Sums) {
-    let k = coefficients_of(t, recorded(at.record));
+    let k = settled_coefficients(t, recorded(at.record), at.record, f32(p.count), own_freedom());
     coefficients[at.record] = vec4(k.a, k.b, bitcast<f32>(k.largest), k.ties);
 }

@@ -8,6 +8,6 @@ fn invocation(segment: u32) {
     let v = sums_read[segment];
     let count = v.w * 65536.0 + v.z;
     let t = Sums(v.x, v.y, 0u, 0u);
-    let k = coefficients_over(t, recorded(segment), count, max(count - f32(p.ddof), 1.0));
+    let k = settled_coefficients(t, recorded(segment), segment, count, max(count - f32(p.ddof), 1.0));
     coefficients[segment] = vec4(k.a, k.b, 0.0, 0.0);
 }

@@ -41,6 +41,8 @@ struct Params {
     rate: f32,                 // weight of the new batch in the running statistics
     unbiased: u32,             // 1: the running variance takes count - 1
     skip_non_finite: u32,      // 1: running statistics stay where those of the batch are not finite
+    renorm_ratio: f32,         // bounds of batch renormalization: r_max and d_max
+    renorm_shift: f32,
     power_high: f32,           // the power that raise.wgsl raises to, as a sum; twelve bits, and the rest
     power_low: f32,
     root_high: f32,            // likewise its reciprocal

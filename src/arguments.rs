@@ -46,6 +46,7 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
 /// | weight, bias | f32, [`Operation::weight_len`](crate::Operation::weight_len) values | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment, row-major over the kept axes | 16 per segment |
 /// | running_mean, running_var | f32, one per channel | 4 per channel |
+/// | corrections | four f32 per channel, of which two are ratio and shift: written by batch renormalization with statistics | 16 per channel |
 /// | batches | u32, one per channel: batches that a cumulative average has seen | 4 per channel |
 /// | moments | [`Moments`](crate::Moments), one per segment, in the order of the records | 32 per segment |
 /// | workspace | nothing that lasts | as the plan says |
@@ -88,6 +89,8 @@ pub struct Forward<'a> {
     pub running_var: Option<View<'a>>,
     /// Batches that every channel's running statistics have seen: read, and counted up, by a cumulative average.
     pub batches: Option<View<'a>>,
+    /// Where ratio and shift of batch renormalization go, for the backward pass.
+    pub corrections: Option<View<'a>>,
     /// [`Moments`](crate::Moments): written by the statistics stage, read by the apply stage.
     pub moments: Option<View<'a>>,
     /// Scratch memory; its contents before do not matter and are not kept.
@@ -108,6 +111,7 @@ impl<'a> Forward<'a> {
             running_mean: None,
             running_var: None,
             batches: None,
+            corrections: None,
             moments: None,
             workspace: None,
             outer_extent: None,
@@ -156,6 +160,12 @@ impl<'a> Forward<'a> {
         self
     }
 
+    /// Sets where ratio and shift go, four f32 per channel: for [`renormalize`](crate::BatchNorm::renormalize).
+    pub fn corrections(mut self, corrections: impl Into<View<'a>>) -> Self {
+        self.corrections = Some(corrections.into());
+        self
+    }
+
     /// Sets the [`Moments`](crate::Moments), 32 bytes a segment.
     pub fn moments(mut self, moments: impl Into<View<'a>>) -> Self {
         self.moments = Some(moments.into());
@@ -188,6 +198,7 @@ impl<'a> Forward<'a> {
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Batches => self.batches,
+            Role::Corrections => self.corrections,
             Role::Workspace => self.workspace,
         }
     }

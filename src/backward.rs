@@ -54,6 +54,8 @@ pub struct Backward<'a> {
     /// [`GradientSums`](crate::GradientSums) of all segments: what the first half of a backward pass over shares makes, and
     /// its second takes.
     pub sums: Option<View<'a>>,
+    /// Ratio and shift of batch renormalization, as the forward pass left them.
+    pub corrections: Option<View<'a>>,
     /// The given running mean.
     pub running_mean: Option<View<'a>>,
     /// The given running variance.
@@ -77,6 +79,7 @@ impl<'a> Backward<'a> {
             dbias: None,
             statistics: None,
             sums: None,
+            corrections: None,
             running_mean: None,
             running_var: None,
             workspace: None,
@@ -131,6 +134,12 @@ impl<'a> Backward<'a> {
         self
     }
 
+    /// Sets ratio and shift of batch renormalization.
+    pub fn corrections(mut self, corrections: impl Into<View<'a>>) -> Self {
+        self.corrections = Some(corrections.into());
+        self
+    }
+
     /// Sets the given running mean and variance.
     pub fn running(mut self, mean: impl Into<View<'a>>, var: impl Into<View<'a>>) -> Self {
         self.running_mean = Some(mean.into());
@@ -161,6 +170,7 @@ impl<'a> Backward<'a> {
             Role::Dbias => self.dbias,
             Role::Statistics => self.statistics,
             Role::Sums => self.sums,
+            Role::Corrections => self.corrections,
             Role::RunningMean => self.running_mean,
             Role::RunningVar => self.running_var,
             Role::Workspace => self.workspace,

@@ -171,7 +171,11 @@ fn check_from_output(context: &Context, arrangement: Arrangement, most: usize) {
             }
         }
     }
-    assert!(runs >= 20 && refusals > 0, "only {runs} runs of {}", arrangement.name());
+    assert!(
+        runs >= 20 && (refusals > 0 || arrangement != Arrangement::Plain),
+        "only {runs} runs of {}",
+        arrangement.name()
+    );
     assert!(
         failures.is_empty(),
         "{} of {runs} runs failed:\n{}",

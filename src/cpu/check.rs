@@ -90,6 +90,9 @@ pub(super) fn settings(operation: &Operation) -> Result<()> {
             false
         }
     };
+    if operation.renorm().is_some() {
+        bail!(Parameter, "renormalize", "is for devices");
+    }
     if !variance && (operation.source == Source::Running || operation.running.is_some()) {
         bail!(Parameter, "running", "{:?} has no variance", operation.statistic);
     }

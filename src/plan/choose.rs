@@ -119,7 +119,9 @@ impl Choice<'_> {
                 _ => false,
             };
         }
-        let whole = self.operation.stage == Stage::Whole && self.pieces == 1;
+        // What is renormalized is so between the two.
+        let renormed = self.operation.renorm().is_some();
+        let whole = self.operation.stage == Stage::Whole && self.pieces == 1 && !renormed;
         let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes), lanes) <= MAX_TRIPS;
         let fits =
             |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));

@@ -71,6 +71,8 @@ pub enum Role {
     RunningVar,
     /// Batches that running statistics have seen.
     Batches,
+    /// Ratio and shift of batch renormalization: an output of the forward pass, an input of the backward pass.
+    Corrections,
     /// The gradient of y, an input of the backward pass.
     Dy,
     /// The gradient of x.
@@ -90,7 +92,7 @@ impl Role {
     pub(crate) const BLOCK: u32 = 256;
 
     /// All roles.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::X,
         Self::Y,
         Self::Weight,
@@ -101,6 +103,7 @@ impl Role {
         Self::RunningMean,
         Self::RunningVar,
         Self::Batches,
+        Self::Corrections,
         Self::Dy,
         Self::Dx,
         Self::Dweight,
@@ -122,6 +125,7 @@ impl Role {
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
             Self::Batches => "batches",
+            Self::Corrections => "corrections",
             Self::Dy => "dy",
             Self::Dx => "dx",
             Self::Dweight => "dweight",

@@ -49,6 +49,13 @@ pub(crate) fn needs(operation: &Operation) -> Result<Vec<Need>> {
         (Role::RunningMean, running, channels * 4, true, updates),
         (Role::RunningVar, running, channels * 4, true, updates),
         (Role::Batches, applies && counts, channels * 4, true, true),
+        (
+            Role::Corrections,
+            applies && operation.renorm().is_some() && operation.statistics,
+            segments * RECORD_BYTES,
+            false,
+            true,
+        ),
     ];
     Ok(listed(&all))
 }
@@ -79,6 +86,14 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     let window = matches!(operation.statistic, Statistic::Window(_));
     if window && (gradients.dweight || gradients.dbias) {
         bail!(Argument, "gradients", "{} has those of x alone", operation.name);
+    }
+    let renormed = operation.renorm().is_some();
+    if renormed && !operation.statistics {
+        bail!(
+            Parameter,
+            "statistics",
+            "are off: those of a renormalized batch depend on running statistics that are no more"
+        );
     }
     if gradients.from_output {
         check_from_output(operation)?;
@@ -125,6 +140,13 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
             false,
         ),
         (Role::Statistics, saved, segments * RECORD_BYTES, true, false),
+        (
+            Role::Corrections,
+            renormed && (gradients.dx && stage != Stage::Statistics),
+            segments * RECORD_BYTES,
+            true,
+            false,
+        ),
         (Role::RunningMean, given, segments * 4, true, false),
         (Role::RunningVar, given, segments * 4, true, false),
         (Role::Dweight, gradients.dweight, parameters, accumulate, true),

@@ -139,6 +139,7 @@ impl Header {
                 modules.extend([entry, inverse]);
                 modules.extend([self.weight_module(), self.bias_module()]);
             }
+            Kernel::Renorm => modules.extend([entry, renorm]),
             Kernel::Running => {
                 modules.extend([entry, moments, running]);
                 modules.push(pick(self.counts_batches, rate_of_batches, rate_fixed));
@@ -182,6 +183,7 @@ impl Header {
             Kernel::GradientFinish => {
                 modules.extend(self.gradient_modules());
                 modules.extend([traversal, tree, gradient_gather, gradient_finish]);
+                modules.push(pick(self.renormed, coefficients_renormed, coefficients_settled));
             }
             Kernel::GradientSegments => {
                 modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_segments]);
@@ -190,6 +192,7 @@ impl Header {
             Kernel::GradientGiven => {
                 modules.extend(self.gradient_modules());
                 modules.extend([entry, gradient_given]);
+                modules.push(pick(self.renormed, coefficients_renormed, coefficients_settled));
             }
             Kernel::GradientParameters => {
                 modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_parameters]);

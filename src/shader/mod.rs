@@ -59,6 +59,8 @@ pub enum Kernel {
     Given,
     /// `inverse.wgsl`
     Inverse,
+    /// `renorm.wgsl`
+    Renorm,
     /// `running.wgsl`
     Running,
     /// `window.wgsl`
@@ -100,6 +102,7 @@ impl Kernel {
             Self::Apply => "apply",
             Self::Given => "given",
             Self::Inverse => "inverse",
+            Self::Renorm => "renorm",
             Self::Running => "running",
             Self::Window => "window",
             Self::Copy => "copy",
@@ -119,7 +122,7 @@ impl Kernel {
     fn reads_x(self) -> bool {
         let others = matches!(
             self,
-            Self::Finish | Self::Given | Self::Inverse | Self::Running | Self::Copy
+            Self::Finish | Self::Given | Self::Inverse | Self::Renorm | Self::Running | Self::Copy
         );
         !others && !self.gathers()
     }
@@ -359,6 +362,8 @@ pub struct Header {
     pub dbias: bool,
     /// Partial sums of the gradients of weight and bias are written beside dx.
     pub sums: bool,
+    /// Records are renormalized, and coefficients of dx are those of such records.
+    pub renormed: bool,
     /// The running statistics are averages over batches that are counted.
     pub counts_batches: bool,
     /// Records are written.
@@ -416,6 +421,7 @@ impl Header {
             dweight: false,
             dbias: false,
             sums: false,
+            renormed: false,
             counts_batches: false,
             records: false,
             moments: false,
@@ -431,7 +437,7 @@ impl Header {
         let in_place = kernel.writes_y() && self.output_in_x;
         let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
-        let running = matches!(kernel, Kernel::Given | Kernel::Running);
+        let running = matches!(kernel, Kernel::Given | Kernel::Renorm | Kernel::Running);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
@@ -445,7 +451,7 @@ impl Header {
             (Slot::Bias, (kernel.writes_y() || self.inverts()) && self.bias, false),
             (
                 Slot::Records,
-                self.records || reads_records || matches!(kernel, Kernel::Given | Kernel::Inverse),
+                self.records || reads_records || matches!(kernel, Kernel::Given | Kernel::Inverse | Kernel::Renorm),
                 !reads_records,
             ),
             (Slot::Moments, self.moments, true),
@@ -453,6 +459,11 @@ impl Header {
             (Slot::RunningMean, running, kernel == Kernel::Running),
             (Slot::RunningVar, running, kernel == Kernel::Running),
             (Slot::Batches, self.counts_batches, true),
+            (
+                Slot::Corrections,
+                self.renormed && (settles || kernel == Kernel::Renorm),
+                kernel == Kernel::Renorm,
+            ),
             (Slot::From, kernel == Kernel::Copy, false),
             (Slot::To, kernel == Kernel::Copy, true),
             (Slot::XPairs, pairs, false),
@@ -624,7 +635,7 @@ impl Header {
                 Parameters::Shared => "Part",
             },
             Slot::RunningMean | Slot::RunningVar | Slot::Dweight | Slot::Dbias => "f32",
-            Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients => "vec4<f32>",
+            Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients | Slot::Corrections => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To | Slot::Batches => "u32",
             Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",

@@ -56,6 +56,8 @@ pub struct Params {
     pub rate: f32,
     pub unbiased: u32,
     pub skip_non_finite: u32,
+    pub renorm_ratio: f32,
+    pub renorm_shift: f32,
     pub power: [f32; 2],
     pub root: [f32; 2],
     pub window_left: u32,

@@ -23,6 +23,8 @@ pub enum Slot {
     RunningVar,
     /// Batches that running statistics have seen.
     Batches,
+    /// Ratio and shift of batch renormalization, one vec4 a channel.
+    Corrections,
     /// Words that are copied.
     From,
     /// Where they go.
@@ -81,6 +83,7 @@ impl Slot {
             Self::RunningMean => "running_mean",
             Self::RunningVar => "running_var",
             Self::Batches => "batches",
+            Self::Corrections => "corrections",
             Self::From => "from_words",
             Self::To => "to_words",
             Self::XPairs => "x_pairs",

@@ -1,5 +1,7 @@
 use super::axes::{Channels, Layouts};
-use super::{Common, Normalization, OneValue, Operation, RunningUpdate, RunningVariance, Source, common_settings};
+use super::{
+    Common, Normalization, OneValue, Operation, Renorm, RunningUpdate, RunningVariance, Source, common_settings,
+};
 use crate::error::{Result, bail};
 
 /// Batch normalization of an N×C×… or N×…×C tensor per channel (Ioffe and Szegedy 2015; the semantics of
@@ -66,6 +68,7 @@ pub(crate) struct ChannelNorm {
     pub momentum: Option<f32>,
     pub cumulative: bool,
     pub skip_non_finite: bool,
+    pub renorm: Option<Renorm>,
     pub variance: Option<RunningVariance>,
     pub one_value: Option<OneValue>,
 }
@@ -80,6 +83,7 @@ impl ChannelNorm {
             momentum: None,
             cumulative: false,
             skip_non_finite: false,
+            renorm: None,
             variance: None,
             one_value: None,
         }
@@ -88,6 +92,22 @@ impl ChannelNorm {
     /// The operation, with samples reduced (batch norm) or kept (instance norm).
     pub fn operation(&self, name: &'static str, common: &Common, eps: f32, reduce_samples: bool) -> Result<Operation> {
         let channels = Channels::new(&self.shape, self.layouts)?;
+        if let Some(Renorm { ratio, shift }) = self.renorm {
+            if !(ratio.is_finite() && ratio >= 1.0 && shift.is_finite() && shift >= 0.0) {
+                bail!(
+                    Parameter,
+                    "renormalize",
+                    "by up to {ratio} and {shift}: finite numbers of at least 1 and 0 are needed"
+                );
+            }
+            if !self.update {
+                bail!(
+                    Parameter,
+                    "renormalize",
+                    "needs running statistics that are updated: update_running_statistics"
+                );
+            }
+        }
         let mut samples = channels.samples();
         // Running statistics are per channel: the samples of an instance norm then share them.
         let reduce_samples = reduce_samples || self.source == Source::Running;
@@ -126,6 +146,7 @@ impl ChannelNorm {
             operation.running = Some(RunningUpdate {
                 rate: (!self.cumulative).then(|| common.preset.rate(momentum)),
                 skip_non_finite: self.skip_non_finite,
+                renorm: self.renorm,
                 variance: self.variance.unwrap_or(common.preset.running_variance()),
                 instances: samples,
                 channels: channels.count(),
@@ -208,6 +229,28 @@ impl BatchNorm {
             channels: ChannelNorm::new(shape),
             common: Common::new(true, true),
         }
+    }
+
+    /// Batch renormalization (Ioffe 2017): y is normalized with the batch's statistics, corrected towards the running ones
+    /// as they are before the call's update, so that training sees what evaluation will:
+    ///
+    /// ```text
+    /// y = ((x - mean) / sqrt(var + eps) * ratio + shift) * weight[c] + bias[c]
+    /// ratio = clip(sqrt(var + eps) / sqrt(running_var + eps), 1 / r_max, r_max)
+    /// shift = clip((mean - running_mean) / sqrt(running_var + eps), -d_max, d_max)
+    /// ```
+    ///
+    /// The paper goes from (1, 0), which is batch norm, to (3, 5) in the course of training. It needs
+    /// [`update_running_statistics`](Self::update_running_statistics). The [`Record`](crate::Record)s are those of the
+    /// corrected map. For the backward pass, where ratio and shift are constants, the operation is built with
+    /// [`statistics`](Self::statistics), and [`corrections`](crate::Forward::corrections) keeps them, four f32 per channel
+    /// of which the first two are ratio and shift.
+    pub fn renormalize(mut self, r_max: f32, d_max: f32) -> Self {
+        self.channels.renorm = Some(Renorm {
+            ratio: r_max,
+            shift: d_max,
+        });
+        self
     }
 }
 

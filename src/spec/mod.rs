@@ -136,10 +136,21 @@ pub struct RunningUpdate {
     pub skip_non_finite: bool,
     /// Which variance enters.
     pub variance: RunningVariance,
+    /// Batch renormalization with the running statistics before the update, if asked for.
+    pub renorm: Option<Renorm>,
     /// Segments averaged into one channel's statistics: 1 for batch norm, N for instance norm.
     pub instances: u32,
     /// Number of channels.
     pub channels: u32,
+}
+
+/// How far batch renormalization may take a batch from its own statistics towards the running ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Renorm {
+    /// The largest ratio of the deviations, and 1 over the smallest: r_max, at least 1.
+    pub ratio: f32,
+    /// The largest shift either way, in running deviations: d_max, at least 0.
+    pub shift: f32,
 }
 
 /// A checked normalization: what builders make, and all that planning looks at.
@@ -187,6 +198,11 @@ impl Operation {
     /// Number of elements of x and of y.
     pub(crate) fn elements(&self) -> Result<u32> {
         geometry::product(self.axes.iter().map(|axis| axis.extent), "shape")
+    }
+
+    /// Its batch renormalization, if it has one.
+    pub(crate) fn renorm(&self) -> Option<Renorm> {
+        self.running.and_then(|running| running.renorm)
     }
 
     /// Number of segments.

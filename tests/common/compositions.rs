@@ -68,6 +68,8 @@ fn operations() -> Vec<Operation> {
             add(batch.clone().statistics(true).update_running_statistics().operation());
             let counted = batch.clone().update_running_statistics().cumulative_average(true);
             add(counted.operation());
+            let training = batch.clone().statistics(affine).update_running_statistics();
+            add(training.renormalize(3.0, 5.0).operation());
             add(batch.use_running_statistics().operation());
             let instance = InstanceNorm::new(shape).layout(layout).weight(affine).bias(affine);
             add(instance

@@ -123,6 +123,7 @@ fn check(case: &Case) {
             dweight: asked[1] && gradients.dweight,
             dbias: asked[2] && gradients.dbias,
             accumulate: false,
+            from_output: false,
         };
         if !(fewer.dx || fewer.dweight || fewer.dbias) {
             continue;

@@ -187,6 +187,7 @@ impl<'a> Planner<'a> {
             _ if operation.stage == Stage::Apply => {
                 let records = self.records_place();
                 self.records_of_moments(records)?;
+                self.renorm(records, &(0..u64::from(self.segments())))?;
                 for piece in blocks.iter().flatten() {
                     self.apply(&self.part(piece, 1)?, records)?;
                 }
@@ -221,6 +222,7 @@ impl<'a> Planner<'a> {
                 (_, true) => {
                     let records = *records.get_or_insert_with(|| self.records_place());
                     self.statistics(&block, Some(records), moments, &mut parts)?;
+                    self.renorm(records, &part.piece.records())?;
                     for part in &block {
                         self.apply(part, records)?;
                     }

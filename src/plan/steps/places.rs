@@ -240,8 +240,8 @@ impl Planner<'_> {
         let mut operands = Vec::with_capacity(items.len());
         for item in items {
             let bytes = match item.slot {
-                Slot::Records | Slot::Coefficients | Slot::Sums | Slot::SumsRead => RECORD_BYTES,
-                _ => MOMENTS_BYTES,
+                Slot::Moments | Slot::Parts => MOMENTS_BYTES,
+                _ => RECORD_BYTES,
             };
             let (start, size) = (first * bytes, (records.end - first) * bytes);
             operands.push((item.slot, self.range(self.resolve(item.place), start, size)?));
@@ -262,6 +262,7 @@ pub(super) fn role_of(slot: Slot) -> Role {
         Slot::RunningMean => Role::RunningMean,
         Slot::RunningVar => Role::RunningVar,
         Slot::Batches => Role::Batches,
+        Slot::Corrections => Role::Corrections,
         Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
         Slot::Dy => Role::Dy,
         Slot::Dx => Role::Dx,

@@ -46,6 +46,8 @@ impl Planner<'_> {
             eps: operation.eps,
             min_exponent: min_exponent(operation.eps, operation.eps_rule),
             rate: running.and_then(|update| update.rate).unwrap_or_default(),
+            renorm_ratio: operation.renorm().map_or(1.0, |renorm| renorm.ratio),
+            renorm_shift: operation.renorm().map_or(0.0, |renorm| renorm.shift),
             skip_non_finite: u32::from(running.is_some_and(|update| update.skip_non_finite)),
             unbiased: u32::from(running.is_some_and(|update| update.variance == RunningVariance::Unbiased)),
             instances: running.map_or(1, |update| update.instances),

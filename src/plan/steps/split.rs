@@ -9,7 +9,7 @@ use crate::geometry::{Axis, Geometry, dense_strides, multiply};
 use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
-use crate::plan::{MOMENTS_BYTES, Role};
+use crate::plan::{MOMENTS_BYTES, RECORD_BYTES, Role};
 use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
 use crate::tuning::{MAX_TRIPS, Variant};
 
@@ -399,6 +399,29 @@ impl Planner<'_> {
         let workgroups = u64::from(self.segments()).div_ceil(u64::from(SMALL_WORKGROUP));
         let operands = [(Slot::Records, self.view(Place::Region(records))?)];
         self.push(header, self.params(), workgroups, &operands)
+    }
+
+    /// Takes records of the batch to renormalized ones, if the operation asks for it.
+    pub(super) fn renorm(&mut self, records: Place, range: &Range<u64>) -> Result<()> {
+        if self.operation.renorm().is_none() {
+            return Ok(());
+        }
+        let mut header = self.header(Kernel::Renorm, SMALL_WORKGROUP);
+        header.renormed = true;
+        let mut params = self.params();
+        params.segments = (range.end - range.start) as u32;
+        params.first_channel = range.start as u32;
+        // For the backward pass, which takes the records that the caller keeps; else for nobody.
+        let corrections = match self.saved() {
+            Some(_) => Place::View(Role::Corrections),
+            None => Place::Region(self.region_of(self.segments(), RECORD_BYTES)),
+        };
+        let of = |place, slot| Records { place, slot };
+        let items = [of(records, Slot::Records), of(corrections, Slot::Corrections)];
+        let (offset, operands) = self.records(&items, range)?;
+        params.record_offset = offset;
+        let workgroups = u64::from(params.segments).div_ceil(u64::from(SMALL_WORKGROUP));
+        self.push(header, params, workgroups, &operands)
     }
 
     /// The update of the running statistics, if the operation asks for one.

@@ -407,7 +407,8 @@ impl Planner<'_> {
 
     /// The variants that can make dx of a piece, one of `pieces` of the same segments.
     fn gradient_candidates(&self, part: &Part<'_>, pieces: usize, wanted: Gradients) -> Vec<Variant> {
-        let whole = pieces == 1 && self.operation.source == Source::Input;
+        // The coefficients of what was renormalized are made apart.
+        let whole = pieces == 1 && self.operation.source == Source::Input && self.operation.renorm().is_none();
         let bounded = |traversal| {
             let layout = self.gradient_layout(part, &part.geometries.applied, traversal);
             layout.is_some_and(|layout| layout.trips(layout.units, 1) <= MAX_TRIPS)

@@ -251,17 +251,14 @@ impl Planner<'_> {
         records: Place,
         coefficients: Place,
     ) -> Result<()> {
+        let of = |place, slot| Records { place, slot };
         let items = [
-            Records {
-                place: records,
-                slot: Slot::Records,
-            },
-            Records {
-                place: coefficients,
-                slot: Slot::Coefficients,
-            },
+            of(records, Slot::Records),
+            of(coefficients, Slot::Coefficients),
+            of(Place::View(Role::Corrections), Slot::Corrections),
         ];
-        self.per_segment(Kernel::GradientFinish, partials, piece, weigh, &items, false)
+        let items = &items[..if self.operation.renorm().is_some() { 3 } else { 2 }];
+        self.per_segment(Kernel::GradientFinish, partials, piece, weigh, items, false)
     }
 
     /// The caller's sums of the segments of a block, from the same.
@@ -303,6 +300,7 @@ impl Planner<'_> {
         };
         let (mut header, mut params, workgroups) = self.gather_step(kernel, &axes, offsets)?;
         header.weight = weigh;
+        header.renormed = kernel == Kernel::GradientFinish && self.operation.renorm().is_some();
         params.accumulate = u32::from(accumulate);
         let (offset, mut operands) = self.records(items, &piece.records())?;
         params.record_offset = offset;
@@ -341,8 +339,11 @@ impl Planner<'_> {
                 of(records, Slot::Records),
                 of(Place::View(Role::Sums), Slot::SumsRead),
                 of(coefficients, Slot::Coefficients),
+                of(Place::View(Role::Corrections), Slot::Corrections),
             ];
-            let (_, operands) = self.records(&items, &range)?;
+            header.renormed = self.operation.renorm().is_some();
+            let items = &items[..if header.renormed { 4 } else { 3 }];
+            let (_, operands) = self.records(items, &range)?;
             let workgroups = u64::from(params.segments).div_ceil(u64::from(SMALL_WORKGROUP));
             self.push(header, params, workgroups, &operands)?;
         }
