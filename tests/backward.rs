@@ -6,47 +6,18 @@
 #[path = "common/cases.rs"]
 mod cases;
 mod common;
+#[path = "common/judged_gradients.rs"]
+mod judged_gradients;
 
 use common::context;
+use judged_gradients::{failure, failure_of};
 use wgnorm::spec::Operation;
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::verify::{
-    Arrangement, Case, GradientOutcome, Norm, Scale, Values, gradient_cases, judge_gradients, run_backward,
-    run_backward_from_output,
-};
+use wgnorm::verify::{Arrangement, Case, Norm, Scale, Values, gradient_cases, run_backward_from_output};
 use wgnorm::{
     Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, LayerNorm, LocalResponseNorm,
     Normalization, RmsNorm, Tuning, Variant,
 };
-
-/// Why the backward pass of a case fails; none if it passes, or if the variant has none.
-fn failure(context: &Context, case: &Case, variant: Option<Variant>, arrangement: Arrangement) -> Option<String> {
-    let outcome = match pollster::block_on(run_backward(context, case, variant, arrangement)) {
-        Err(error) if variant.is_some() && error.kind() == ErrorKind::Variant => return None,
-        outcome => outcome,
-    };
-    verdict(case, variant, arrangement, outcome)
-}
-
-fn verdict(
-    case: &Case,
-    variant: Option<Variant>,
-    arrangement: Arrangement,
-    outcome: wgnorm::Result<GradientOutcome>,
-) -> Option<String> {
-    let chosen = variant.map_or("planner's choice", Variant::name);
-    let reason = match outcome {
-        Ok(outcome) => {
-            let verdict = judge_gradients(case, &outcome);
-            if verdict.passed() {
-                return None;
-            }
-            verdict.failures.join("; ")
-        }
-        Err(error) => error.to_string(),
-    };
-    Some(format!("{} [{chosen}, {}] {reason}", case.id, arrangement.name()))
-}
 
 #[track_caller]
 fn check(context: &Context, arrangement: Arrangement, most: usize) {
@@ -166,7 +137,7 @@ fn check_from_output(context: &Context, arrangement: Arrangement, most: usize) {
                 (outcome, _) => {
                     runs += 1;
                     assert_eq!(refused, None, "{} is not refused", case.id);
-                    failures.extend(verdict(&case, variant, arrangement, outcome));
+                    failures.extend(failure_of(&case, variant, arrangement, outcome));
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Random operations, shapes, axes, strides, values and arrangements against the f64 reference, on the device.
+//! Random operations, shapes, axes, strides, values and arrangements against the f64 reference, on the device, forward and
+//! backward.
 //!
 //! 10,000 cases: [`FILLS`] sets of values for every geometry, since compiling its kernels takes most of the time.
 //! `WGNORM_PROPERTY_CASES` runs another number, `WGNORM_PROPERTY_SEED` other ones, `WGNORM_PROPERTY_FILLS` more of each
@@ -7,6 +8,8 @@
 mod common;
 #[path = "common/judged.rs"]
 mod judged;
+#[path = "common/judged_gradients.rs"]
+mod judged_gradients;
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -24,6 +27,8 @@ const MOST: usize = 4096;
 
 /// Sets of values for every geometry.
 const FILLS: u32 = 32;
+/// Those of them that go through the backward pass too, which compiles more kernels.
+const BACKWARD_FILLS: u64 = 4;
 
 fn fills() -> u32 {
     setting("WGNORM_PROPERTY_FILLS", FILLS)
@@ -68,6 +73,10 @@ proptest! {
             let values = Values::ALL[((seed + fill) % Values::ALL.len() as u64) as usize];
             let case = filled(&case, values, seed + fill);
             prop_assert_eq!(arranged_failure(context(), &case, variant, arrangement), None);
+            if fill < BACKWARD_FILLS && case.has_place_for_dx() {
+                let case = case.with_dy(seed + fill);
+                prop_assert_eq!(judged_gradients::failure(context(), &case, variant, arrangement), None);
+            }
         }
     }
 }

@@ -115,6 +115,7 @@ fn parameters_match_the_shader() {
     same!(x_offset, y_offset, y_shift, weight_offset, bias_shift, record_offset);
     same!(spans, span_units, first_span, tail, parts, parts_group, parts_stride);
     same!(count, instances, ddof, eps, min_exponent, rate, unbiased);
+    same!(skip_non_finite, renorm_ratio, renorm_shift);
     assert_eq!(offset("power_high"), Some(offset_of!(Params, power)));
     assert_eq!(offset("root_high"), Some(offset_of!(Params, root)));
     same!(window_left, window_right, window_scale, window_k, negative_base);

@@ -279,8 +279,9 @@ fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashS
                     });
                 }
                 for gradients in wanted {
+                    let renormed = operation.running.is_some_and(|running| running.renorm.is_some());
                     let operation = &Operation {
-                        statistics: operation.statistics || gradients.from_output,
+                        statistics: operation.statistics || gradients.from_output || renormed,
                         ..operation.clone()
                     };
                     let plan =

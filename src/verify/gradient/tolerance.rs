@@ -237,7 +237,8 @@ impl Elements {
             .filter(|bound| bound.is_finite())
             .fold(0.0, f64::max);
         // A square may be flushed where x is not, and what is small beside k then is of no account.
-        roundings * U * largest + FLUSHED * (1.0 + largest)
+        // Either term may be flushed, and dx itself.
+        roundings * U * largest + FLUSHED * (3.0 + largest)
     }
 
     /// Tolerances of dweight and dbias.
