@@ -1,0 +1,114 @@
+//! Trains a small network on handwritten digits, with and without normalization: `cargo run --release --example training`.
+//!
+//! README.md beside this file has the data, a sweep over learning rates, and what it shows.
+
+mod data;
+mod kernels;
+mod network;
+mod norm;
+mod sweep;
+mod train;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use wgnorm::{AdapterOptions, Context};
+
+use data::Digits;
+use norm::Norm;
+use train::{Settings, Trainer};
+
+/// Trains a small network on handwritten digits, normalized on the GPU, forward and backward.
+///
+/// Exit codes: 0 success, 1 diverged or failed, 2 wrong usage.
+#[derive(Parser)]
+#[command(name = "training", max_term_width = 120)]
+struct Cli {
+    /// What normalizes the hidden layers.
+    #[arg(long, value_enum, default_value_t = Norm::Batch, conflicts_with = "sweep")]
+    norm: Norm,
+
+    /// The learning rate of the gradient descent.
+    #[arg(long, default_value_t = 0.1, value_parser = rate, conflicts_with = "sweep")]
+    rate: f32,
+
+    /// How often every image is seen.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+
+    /// Of the first parameters and of the order of the images: the same seed gives the same bits.
+    #[arg(long, default_value_t = 0, conflicts_with = "sweep")]
+    seed: u64,
+
+    /// Trains with every norm at seven rates from five seeds, and prints tables.
+    #[arg(long)]
+    sweep: bool,
+
+    /// A part of the adapter's name, such as llvmpipe.
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+}
+
+fn rate(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err("a number above 0 is needed".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match pollster::block_on(run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let (training, test) = Digits::load()?;
+    let options = AdapterOptions {
+        name: cli.device.clone(),
+        ..Default::default()
+    };
+    let context = Context::request(&options).await?;
+    println!("on {}", context.adapter_info().name);
+    let start = Instant::now();
+    if cli.sweep {
+        let tell = |cell: &sweep::Cell| {
+            let (loss, accuracy) = (cell.losses().median, cell.accuracies().median);
+            let name = cell.norm.name();
+            eprintln!(
+                "{name:>6} at {:<5} loss {loss:.3}, accuracy {:.1} %",
+                cell.rate,
+                accuracy * 100.0
+            );
+        };
+        let cells = sweep::sweep(&context, (&training, &test), cli.epochs, tell).await?;
+        println!("\n{}", sweep::tables(&cells)?);
+        println!("{} epochs, {:.0} s", cli.epochs, start.elapsed().as_secs_f64());
+        return Ok(());
+    }
+    let trainer = Trainer::new(&context, cli.norm, &training, &test)?;
+    let settings = Settings {
+        rate: cli.rate,
+        epochs: cli.epochs,
+        seed: cli.seed,
+    };
+    let tell = |epoch, loss| println!("epoch {epoch:3}   loss {loss:.4}");
+    let outcome = trainer.train(settings, tell).await?;
+    println!(
+        "accuracy {:.1} % of {} images not trained on, {:.1} s",
+        outcome.accuracy * 100.0,
+        test.len(),
+        start.elapsed().as_secs_f64()
+    );
+    match outcome.diverged() {
+        true => Err(format!("diverged: the loss is {}", outcome.loss).into()),
+        false => Ok(()),
+    }
+}
