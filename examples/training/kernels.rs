@@ -43,12 +43,9 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The distances between neighbours along a column and along a row.
-    fn strides(&self) -> [u32; 2] {
-        match self.transposed {
-            false => [self.columns as u32, 1],
-            true => [1, self.rows as u32],
-        }
+    /// Columns as they lie in memory.
+    fn stored_columns(&self) -> u32 {
+        (if self.transposed { self.rows } else { self.columns }) as u32
     }
 }
 
@@ -59,15 +56,16 @@ struct Size {
     rows: u32,
     columns: u32,
     inner: u32,
-    a: [u32; 2],
-    b: [u32; 2],
-    padding: u32,
+    a_columns: u32,
+    b_columns: u32,
+    padding: [u32; 3],
 }
 
 /// The pipelines.
 pub struct Kernels {
     device: wgpu::Device,
-    multiply: wgpu::ComputePipeline,
+    /// By which factor is transposed: none, a, b.
+    multiply: [wgpu::ComputePipeline; 3],
     add_bias: wgpu::ComputePipeline,
     sum_rows: wgpu::ComputePipeline,
     rectify: wgpu::ComputePipeline,
@@ -98,19 +96,27 @@ impl Kernels {
             label: Some("training"),
             source: wgpu::ShaderSource::Wgsl(WGSL.into()),
         });
-        let pipeline = |entry_point| {
+        let compile = |entry_point, constants: &[(&str, f64)]| {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(entry_point),
                 layout: None,
                 module: &module,
                 entry_point: Some(entry_point),
-                compilation_options: Default::default(),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    ..Default::default()
+                },
                 cache: None,
             })
         };
+        let pipeline = |entry_point| compile(entry_point, &[]);
+        let multiply = |a: bool, b: bool| {
+            let constants = [("transpose_a", f64::from(a)), ("transpose_b", f64::from(b))];
+            compile("multiply", &constants)
+        };
         Self {
             device: device.clone(),
-            multiply: pipeline("multiply"),
+            multiply: [multiply(false, false), multiply(true, false), multiply(false, true)],
             add_bias: pipeline("add_bias"),
             sum_rows: pipeline("sum_rows"),
             rectify: pipeline("rectify"),
@@ -120,17 +126,26 @@ impl Kernels {
         }
     }
 
-    /// c = a b
+    /// c = a b; the columns and what is summed over are multiples of four.
     pub fn multiply(&self, a: Matrix<'_>, b: Matrix<'_>, c: Matrix<'_>) -> Dispatch {
         assert!(a.columns == b.rows && (a.rows, b.columns) == (c.rows, c.columns) && !c.transposed);
+        assert!(
+            a.columns.is_multiple_of(4) && c.columns.is_multiple_of(4) && (!a.transposed || a.rows.is_multiple_of(4))
+        );
         let size = Size {
             inner: a.columns as u32,
-            a: a.strides(),
-            b: b.strides(),
+            a_columns: a.stored_columns(),
+            b_columns: b.stored_columns(),
             ..size_of(c)
         };
-        let blocks = c.rows.div_ceil(4) * c.columns.div_ceil(4);
-        self.dispatch(&self.multiply, size, blocks, &[(1, a), (2, b), (3, c)])
+        let kernel = match (a.transposed, b.transposed) {
+            (false, false) => 0,
+            (true, false) => 1,
+            (false, true) => 2,
+            (true, true) => unreachable!("no gradient needs it"),
+        };
+        let blocks = c.rows.div_ceil(4) * (c.columns / 4);
+        self.dispatch(&self.multiply[kernel], size, blocks, &[(1, a), (2, b), (3, c)])
     }
 
     /// c += bias, in every row
@@ -158,17 +173,22 @@ impl Kernels {
         )
     }
 
-    /// The loss of every row, and the gradient of their mean.
+    /// The loss of every row over so many classes, the first columns, and the gradient of their mean.
     pub fn cross_entropy(
         &self,
         logits: Matrix<'_>,
+        classes: usize,
         labels: &wgpu::Buffer,
         losses: &wgpu::Buffer,
         gradient: Matrix<'_>,
     ) -> Dispatch {
         let column = |buffer| Matrix::new(buffer, logits.rows, 1);
         let bindings = [(1, logits), (3, gradient), (4, column(labels)), (5, column(losses))];
-        self.dispatch(&self.cross_entropy, size_of(logits), logits.rows, &bindings)
+        let size = Size {
+            inner: classes as u32,
+            ..size_of(logits)
+        };
+        self.dispatch(&self.cross_entropy, size, logits.rows, &bindings)
     }
 
     /// parameters -= rate gradients

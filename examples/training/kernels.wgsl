@@ -1,18 +1,17 @@
 // What a small network needs beside normalization. Plain kernels, kept short rather than fast.
 //
-// Matrices are row-major. An invocation makes one 4x4 block of a product, one column of a sum, one row of a loss, else
-// one element; it alone writes it, and adds in the order of the loop, so that the same bits come out at every run.
+// Matrices are row-major, of a multiple of four columns. An invocation makes one 4x4 block of a product, one column of a
+// sum, one row of a loss, else one element; it alone writes it, and adds in the order of the loop, so that the same bits
+// come out at every run.
 
 struct Size {
     rows: u32,
     columns: u32,
-    // Of products: the extent that is summed over, and the distances in a and b between neighbours along each axis. A
-    // transposed matrix is one with its distances exchanged.
+    // Of products: the extent that is summed over, and the columns of a and b as they lie in memory. Of losses: the
+    // classes, in `inner`.
     inner: u32,
-    a_row: u32,
-    a_inner: u32,
-    b_inner: u32,
-    b_column: u32,
+    a_columns: u32,
+    b_columns: u32,
 }
 
 @group(0) @binding(0) var<uniform> size: Size;
@@ -22,35 +21,51 @@ struct Size {
 @group(0) @binding(4) var<storage, read> labels: array<u32>;
 @group(0) @binding(5) var<storage, read_write> losses: array<f32>;
 
-// c[i, j] = sum over k of a[i, k] b[k, j].
-// Blocks at the edges compute the last row or column again instead of one beyond it, and do not store it.
+// The same by fours, for products.
+@group(0) @binding(1) var<storage, read> a4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> c4: array<vec4<f32>>;
+
+// Which of the factors is read transposed.
+override transpose_a: bool;
+override transpose_b: bool;
+
+// c[i, j] = sum over k of a[i, k] b[k, j], where j and k have extents of multiples of four.
+//
+// The vectors of a mat4x4 hold the rows of a block here, so that the block of a b is that of b times that of a. Where the
+// rows end within a block, the last one takes the place of those beyond it, and is not stored again.
 @compute @workgroup_size(64) fn multiply(@builtin(global_invocation_id) id: vec3<u32>) {
-    let across = (size.columns + 3u) / 4u;
-    let row = id.x / across * 4u;
-    let column = id.x % across * 4u;
-    if (row >= size.rows) { return; }
-    let i = min(row + vec4(0u, 1u, 2u, 3u), vec4(size.rows - 1u)) * size.a_row;
-    let j = min(column + vec4(0u, 1u, 2u, 3u), vec4(size.columns - 1u)) * size.b_column;
-    // A vector of the matrix is a row of the block.
+    let across = size.columns / 4u;
+    let i = id.x / across;
+    let j = id.x % across;
+    if (i * 4u >= size.rows) { return; }
     var sums = mat4x4<f32>();
-    for (var k = 0u; k < size.inner; k++) {
-        let ak = i + k * size.a_inner;
-        let bk = j + k * size.b_inner;
-        let row_of_b = vec4(b[bk.x], b[bk.y], b[bk.z], b[bk.w]);
-        sums += mat4x4<f32>(a[ak.x] * row_of_b, a[ak.y] * row_of_b, a[ak.z] * row_of_b, a[ak.w] * row_of_b);
-    }
-    let columns = min(size.columns - column, 4u);
-    if (row + 0u < size.rows) { store((row + 0u) * size.columns + column, columns, sums[0]); }
-    if (row + 1u < size.rows) { store((row + 1u) * size.columns + column, columns, sums[1]); }
-    if (row + 2u < size.rows) { store((row + 2u) * size.columns + column, columns, sums[2]); }
-    if (row + 3u < size.rows) { store((row + 3u) * size.columns + column, columns, sums[3]); }
+    for (var k = 0u; k < size.inner / 4u; k++) { sums += block_of_b(k, j) * block_of_a(i, k); }
+    let rows = size.rows - i * 4u;
+    let first = i * size.columns + j;
+    c4[first] = sums[0];
+    if (rows > 1u) { c4[first + across] = sums[1]; }
+    if (rows > 2u) { c4[first + 2u * across] = sums[2]; }
+    if (rows > 3u) { c4[first + 3u * across] = sums[3]; }
 }
 
-fn store(first: u32, columns: u32, values: vec4<f32>) {
-    c[first] = values.x;
-    if (columns > 1u) { c[first + 1u] = values.y; }
-    if (columns > 2u) { c[first + 2u] = values.z; }
-    if (columns > 3u) { c[first + 3u] = values.w; }
+fn block_of_a(i: u32, k: u32) -> mat4x4<f32> {
+    let fours = size.a_columns / 4u;
+    if (transpose_a) {
+        let at = k * size.a_columns + i;
+        return transpose(mat4x4<f32>(a4[at], a4[at + fours], a4[at + 2u * fours], a4[at + 3u * fours]));
+    }
+    let rows = min(i * 4u + vec4(0u, 1u, 2u, 3u), vec4(size.rows - 1u));
+    let at = rows * fours + k;
+    return mat4x4<f32>(a4[at.x], a4[at.y], a4[at.z], a4[at.w]);
+}
+
+fn block_of_b(k: u32, j: u32) -> mat4x4<f32> {
+    let fours = size.b_columns / 4u;
+    let at = select(k * size.b_columns + j, j * size.b_columns + k, transpose_b);
+    let block = mat4x4<f32>(b4[at], b4[at + fours], b4[at + 2u * fours], b4[at + 3u * fours]);
+    if (transpose_b) { return transpose(block); }
+    return block;
 }
 
 // c[i, j] += a[j]
@@ -79,17 +94,18 @@ fn store(first: u32, columns: u32, values: vec4<f32>) {
 // Softmax cross-entropy of the logits a:
 //   losses[i] = log(sum over j of exp(a[i, j])) - a[i, label]
 //   c[i, j] = (exp(a[i, j]) / sum - (1 where j is the label)) / rows, the gradient of the mean loss
-// with a[i, j] less their largest, so that nothing overflows.
+// over the classes, with a[i, j] less their largest, so that nothing overflows. Columns beyond the classes, which fill up
+// the last four, get no gradient: they stay 0.
 @compute @workgroup_size(64) fn cross_entropy(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= size.rows) { return; }
     let first = id.x * size.columns;
     let label = first + labels[id.x];
     var largest = a[first];
-    for (var j = first; j < first + size.columns; j++) { largest = max(largest, a[j]); }
+    for (var j = first; j < first + size.inner; j++) { largest = max(largest, a[j]); }
     var sum = 0.0;
-    for (var j = first; j < first + size.columns; j++) { sum += exp(a[j] - largest); }
+    for (var j = first; j < first + size.inner; j++) { sum += exp(a[j] - largest); }
     losses[id.x] = log(sum) - (a[label] - largest);
-    for (var j = first; j < first + size.columns; j++) {
+    for (var j = first; j < first + size.inner; j++) {
         c[j] = (exp(a[j] - largest) / sum - select(0.0, 1.0, j == label)) / f32(size.rows);
     }
 }

@@ -23,8 +23,10 @@ const BLOCK: usize = 64;
 /// How large a network is.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// Values of an input, of every hidden layer, and classes.
+    /// Values of an input and of every hidden layer, each a multiple of four.
     pub widths: Vec<usize>,
+    /// Classes; there are as many outputs, filled up to a multiple of four.
+    pub classes: usize,
     /// Groups of a hidden layer, for group norm.
     pub groups: usize,
     /// Samples in a training step.
@@ -64,6 +66,7 @@ pub struct Network {
 pub struct Pass {
     pub input: wgpu::Buffer,
     pub labels: wgpu::Buffer,
+    /// A row a sample.
     pub logits: wgpu::Buffer,
     /// One a sample.
     pub losses: wgpu::Buffer,
@@ -91,13 +94,14 @@ impl Pass {
 impl Network {
     /// A network whose parameters are all 0: see [`reset`](Self::reset).
     pub fn new(context: &Context, shape: &Shape, norm: Norm) -> Result<Self> {
-        let (layers, len) = layout(&shape.widths);
+        let (layers, len) = layout(shape);
         let buffer = |label: &str| create(context, label, len as u64 * 4);
         let build = Build {
             context,
             kernels: &Kernels::new(context),
             norm,
             groups: shape.groups,
+            classes: shape.classes,
             layers: &layers,
             len,
             parameters: &buffer("parameters"),
@@ -143,7 +147,9 @@ impl Network {
 }
 
 /// The layers, and the elements that their parameters take.
-fn layout(widths: &[usize]) -> (Vec<Layer>, usize) {
+fn layout(shape: &Shape) -> (Vec<Layer>, usize) {
+    let mut widths = shape.widths.clone();
+    widths.push(shape.classes.next_multiple_of(4));
     let mut end = 0;
     let mut take = |len: usize| {
         let start = end;
@@ -169,6 +175,7 @@ struct Build<'a> {
     kernels: &'a Kernels,
     norm: Norm,
     groups: usize,
+    classes: usize,
     layers: &'a [Layer],
     len: usize,
     parameters: &'a wgpu::Buffer,
@@ -177,101 +184,146 @@ struct Build<'a> {
     rate: &'a wgpu::Buffer,
 }
 
+/// What a layer computes at a number of rows.
+struct Activations {
+    /// h W, where a normalization follows.
+    product: wgpu::Buffer,
+    output: wgpu::Buffer,
+    /// The gradient of the output, then of what comes before it, up to that of the product.
+    gradient: wgpu::Buffer,
+}
+
 impl Build<'_> {
     fn pass(&self, rows: usize, training: bool) -> Result<Pass> {
         let buffer = |label: &str, columns: usize| create(self.context, label, (rows * columns) as u64 * 4);
         let input = buffer("input", self.layers[0].inputs);
         let (labels, losses) = (buffer("labels", 1), buffer("losses", 1));
-        let mut steps = Vec::new();
-        let mut backward = Vec::new();
-        let mut below: Option<(wgpu::Buffer, wgpu::Buffer)> = None;
-        for layer in self.layers {
-            let output = buffer("output", layer.outputs);
-            let gradient = buffer("gradient", layer.outputs);
-            let of = |buffer| Matrix::new(buffer, rows, layer.outputs);
-            let from = Matrix::new(below.as_ref().map_or(&input, |below| &below.0), rows, layer.inputs);
-            let [matrix, dmatrix] = [self.parameters, self.gradients]
-                .map(|buffer| Matrix::at(buffer, layer.matrix, layer.inputs, layer.outputs));
-
-            // Backwards the last step of the first layer comes last: the list is turned round below.
-            if let Some((_, gradient_below)) = &below {
-                let into = Matrix::new(gradient_below, rows, layer.inputs);
-                backward.push(own(self.kernels.multiply(of(&gradient), matrix.transpose(), into)));
-            }
-            backward.push(own(self.kernels.multiply(from.transpose(), of(&gradient), dmatrix)));
-            let product = buffer("product", layer.outputs);
-            let normalized = match layer.hidden {
-                true => self.normalize(layer, [&product, &output, &gradient], rows, training)?,
-                false => None,
-            };
-            match normalized {
-                Some((forward, back)) => {
-                    steps.push(own(self.kernels.multiply(from, matrix, of(&product))));
-                    steps.push(Step::Norm(forward));
-                    backward.extend(back.map(Step::Norm));
-                }
-                None => {
-                    let [bias, dbias] = [self.parameters, self.gradients]
-                        .map(|buffer| Matrix::at(buffer, layer.bias, 1, layer.outputs));
-                    steps.push(own(self.kernels.multiply(from, matrix, of(&output))));
-                    steps.push(own(self.kernels.add_bias(bias, of(&output))));
-                    backward.push(own(self.kernels.sum_rows(of(&gradient), dbias)));
-                }
-            }
-            if layer.hidden {
-                steps.push(own(self.kernels.rectify(of(&output))));
-                backward.push(own(self.kernels.rectify_backward(of(&output), of(&gradient))));
-            } else {
-                let loss = (self.kernels).cross_entropy(of(&output), &labels, &losses, of(&gradient));
-                steps.push(own(loss));
-            }
-            below = Some((output, gradient));
+        let activations: Vec<_> = (self.layers.iter())
+            .map(|layer| Activations {
+                product: buffer("product", layer.outputs),
+                output: buffer("output", layer.outputs),
+                gradient: buffer("gradient", layer.outputs),
+            })
+            .collect();
+        let (mut steps, mut norms_backward) = (Vec::new(), Vec::new());
+        let mut from = &input;
+        for (layer, here) in self.layers.iter().zip(&activations) {
+            norms_backward.push(self.forward(layer, from, here, rows, training, &mut steps)?);
+            from = &here.output;
         }
-        if training {
-            steps.extend(backward.into_iter().rev());
-            let all = |buffer| Matrix::new(buffer, 1, self.len);
-            let step = (self.kernels).descend(all(self.parameters), all(self.gradients), self.rate);
-            steps.push(own(step));
-        }
-        let Some((logits, _)) = below else {
+        let (last, Some(top)) = (self.layers.len() - 1, activations.last()) else {
             unreachable!("a network has layers");
         };
+        let of = |buffer| Matrix::new(buffer, rows, self.layers[last].outputs);
+        let (logits, gradient) = (of(&top.output), of(&top.gradient));
+        let loss = (self.kernels).cross_entropy(logits, self.classes, &labels, &losses, gradient);
+        steps.push(Step::Own(loss));
+        if training {
+            for (i, norm) in norms_backward.into_iter().enumerate().rev() {
+                let below = i.checked_sub(1).map(|below| &activations[below]);
+                let from = below.map_or((&input, None), |below| (&below.output, Some(&below.gradient)));
+                self.backward(&self.layers[i], from, &activations[i], norm, rows, &mut steps);
+            }
+            let all = |buffer| Matrix::new(buffer, 1, self.len);
+            let step = (self.kernels).descend(all(self.parameters), all(self.gradients), self.rate);
+            steps.push(Step::Own(step));
+        }
         Ok(Pass {
             input,
             labels,
-            logits,
+            logits: top.output.clone(),
             losses,
             steps,
         })
     }
 
-    /// The normalization of a layer, and its gradients in training.
-    fn normalize(
+    /// The forward pass of a layer. Returns the backward pass of its norm, if it has one.
+    fn forward(
         &self,
         layer: &Layer,
-        [x, y, gradient]: [&wgpu::Buffer; 3],
+        from: &wgpu::Buffer,
+        here: &Activations,
         rows: usize,
         training: bool,
-    ) -> Result<Option<(Bound, Option<Bound>)>> {
-        let Some(operation) = self.norm.operation([rows, layer.outputs], self.groups, training)? else {
-            return Ok(None);
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<Bound>> {
+        let of = |buffer| Matrix::new(buffer, rows, layer.outputs);
+        let from = Matrix::new(from, rows, layer.inputs);
+        let matrix = Matrix::at(self.parameters, layer.matrix, layer.inputs, layer.outputs);
+        let norm = match layer.hidden {
+            true => self.norm.operation([rows, layer.outputs], self.groups, training)?,
+            false => None,
         };
-        let at = |buffer, offset: usize| View::new(buffer).offset(offset as u64);
-        let buffers = norm::Buffers {
-            x,
-            y,
+        let mut norm_backward = None;
+        if let Some(operation) = norm {
+            let (forward, backward) = norm::bind(self.context, &operation, &self.norm_buffers(layer, here))?;
+            steps.push(Step::Own(self.kernels.multiply(from, matrix, of(&here.product))));
+            steps.push(Step::Norm(forward));
+            norm_backward = backward;
+        } else {
+            let bias = Matrix::at(self.parameters, layer.bias, 1, layer.outputs);
+            steps.push(Step::Own(self.kernels.multiply(from, matrix, of(&here.output))));
+            steps.push(Step::Own(self.kernels.add_bias(bias, of(&here.output))));
+        }
+        if layer.hidden {
+            steps.push(Step::Own(self.kernels.rectify(of(&here.output))));
+        }
+        Ok(norm_backward)
+    }
+
+    /// The backward pass of a layer, from the gradient of its output to those of its parameters and of its input, where
+    /// that is another layer's output.
+    fn backward(
+        &self,
+        layer: &Layer,
+        (from, gradient_from): (&wgpu::Buffer, Option<&wgpu::Buffer>),
+        here: &Activations,
+        norm: Option<Bound>,
+        rows: usize,
+        steps: &mut Vec<Step>,
+    ) {
+        let of = |buffer| Matrix::new(buffer, rows, layer.outputs);
+        let input = |buffer| Matrix::new(buffer, rows, layer.inputs);
+        let matrix = |buffer| Matrix::at(buffer, layer.matrix, layer.inputs, layer.outputs);
+        let gradient = of(&here.gradient);
+        if layer.hidden {
+            steps.push(Step::Own(self.kernels.rectify_backward(of(&here.output), gradient)));
+        }
+        steps.push(match norm {
+            Some(bound) => Step::Norm(bound),
+            None => {
+                let dbias = Matrix::at(self.gradients, layer.bias, 1, layer.outputs);
+                Step::Own(self.kernels.sum_rows(gradient, dbias))
+            }
+        });
+        let dmatrix = matrix(self.gradients);
+        steps.push(Step::Own(self.kernels.multiply(
+            input(from).transpose(),
             gradient,
+            dmatrix,
+        )));
+        if let Some(gradient_from) = gradient_from {
+            let transposed = matrix(self.parameters).transpose();
+            steps.push(Step::Own(self.kernels.multiply(
+                gradient,
+                transposed,
+                input(gradient_from),
+            )));
+        }
+    }
+
+    fn norm_buffers<'a>(&'a self, layer: &Layer, here: &'a Activations) -> norm::Buffers<'a> {
+        let at = |buffer, offset: usize| View::new(buffer).offset(offset as u64);
+        norm::Buffers {
+            x: &here.product,
+            y: &here.output,
+            gradient: &here.gradient,
             weight: at(self.parameters, layer.weight),
             bias: at(self.parameters, layer.bias),
             dweight: at(self.gradients, layer.weight),
             dbias: at(self.gradients, layer.bias),
             running_mean: at(self.running, layer.weight),
             running_var: at(self.running, layer.bias),
-        };
-        norm::bind(self.context, &operation, &buffers).map(Some)
+        }
     }
-}
-
-fn own(dispatch: Dispatch) -> Step {
-    Step::Own(dispatch)
 }

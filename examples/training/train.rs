@@ -9,7 +9,7 @@ use crate::network::{Network, Shape};
 use crate::norm::Norm;
 
 pub const BATCH: usize = 64;
-const HIDDEN: [usize; 3] = [128; 3];
+const HIDDEN: [usize; 4] = [64; 4];
 const GROUPS: usize = 8;
 
 /// A network, its data, and the means to train it again and again.
@@ -50,7 +50,8 @@ impl Outcome {
 impl<'a> Trainer<'a> {
     pub fn new(context: &'a Context, norm: Norm, training: &'a Digits, test: &'a Digits) -> Result<Self> {
         let shape = Shape {
-            widths: [&[PIXELS], &HIDDEN[..], &[CLASSES]].concat(),
+            widths: [&[PIXELS], &HIDDEN[..]].concat(),
+            classes: CLASSES,
             groups: GROUPS,
             batch: BATCH,
             test: test.len(),
@@ -116,8 +117,9 @@ impl<'a> Trainer<'a> {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
         pass.record(&mut encoder);
         self.context.queue().submit([encoder.finish()]);
-        let logits: Vec<f32> = download(self.context, &pass.logits, 0..self.test.len() * CLASSES).await?;
-        let right = logits.chunks(CLASSES).zip(&self.test.labels).filter(|(logits, label)| {
+        let columns = CLASSES.next_multiple_of(4);
+        let logits: Vec<f32> = download(self.context, &pass.logits, 0..self.test.len() * columns).await?;
+        let right = logits.chunks(columns).zip(&self.test.labels).filter(|(logits, label)| {
             let own = **label as usize;
             (0..CLASSES).all(|class| class == own || logits[class] < logits[own])
         });
