@@ -6,10 +6,12 @@ mod data;
 mod kernels;
 mod network;
 mod norm;
+mod runs;
 mod sweep;
 mod train;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,6 +20,7 @@ use wgnorm::{AdapterOptions, Context};
 
 use data::Digits;
 use norm::Norm;
+use runs::Runs;
 use train::{Settings, Trainer};
 
 /// Trains a small network on handwritten digits, normalized on the GPU, forward and backward.
@@ -35,16 +38,20 @@ struct Cli {
     rate: f32,
 
     /// How often every image is seen.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
 
     /// Of the first parameters and of the order of the images: the same seed gives the same bits.
     #[arg(long, default_value_t = 0, conflicts_with = "sweep")]
     seed: u64,
 
-    /// Trains with every norm at seven rates from five seeds, and prints tables.
+    /// Trains with every norm at eight rates from five seeds, and prints tables.
     #[arg(long)]
     sweep: bool,
+
+    /// The trainings of a sweep, a line each: those that are in this file are not done again, others are added.
+    #[arg(long, value_name = "FILE.csv", requires = "sweep")]
+    runs: Option<PathBuf>,
 
     /// A part of the adapter's name, such as llvmpipe.
     #[arg(long, value_name = "NAME")]
@@ -88,7 +95,8 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
                 accuracy * 100.0
             );
         };
-        let cells = sweep::sweep(&context, (&training, &test), cli.epochs, tell).await?;
+        let mut runs = cli.runs.as_deref().map(Runs::open).transpose()?.unwrap_or_default();
+        let cells = sweep::sweep(&context, (&training, &test), cli.epochs, &mut runs, tell).await?;
         println!("\n{}", sweep::tables(&cells)?);
         println!("{} epochs, {:.0} s", cli.epochs, start.elapsed().as_secs_f64());
         return Ok(());

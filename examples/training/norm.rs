@@ -25,6 +25,7 @@ pub enum Norm {
 impl Norm {
     pub const ALL: [Self; 5] = [Self::None, Self::Batch, Self::Layer, Self::Group, Self::Rms];
 
+    /// As the command line has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",

@@ -1,14 +1,16 @@
 //! Every norm at every learning rate from several seeds.
 
+use std::error::Error;
 use std::fmt::{self, Write};
 
-use wgnorm::{Context, Result};
+use wgnorm::Context;
 
 use crate::data::Digits;
 use crate::norm::Norm;
+use crate::runs::Runs;
 use crate::train::{Outcome, Settings, Trainer};
 
-pub const RATES: [f32; 7] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+pub const RATES: [f32; 8] = [0.01, 0.03, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 pub const SEEDS: u64 = 5;
 
 /// What the seeds of one norm and rate came to.
@@ -62,20 +64,33 @@ impl Cell {
     }
 }
 
-/// Trains everything, telling each cell as it is done.
+/// Trains what is not known from other runs, telling each cell as it is done.
 pub async fn sweep(
     context: &Context,
     (training, test): (&Digits, &Digits),
     epochs: u32,
+    runs: &mut Runs,
     mut tell: impl FnMut(&Cell),
-) -> Result<Vec<Cell>> {
+) -> Result<Vec<Cell>, Box<dyn Error>> {
     let mut cells = Vec::new();
     for norm in Norm::ALL {
-        let trainer = Trainer::new(context, norm, training, test)?;
+        // Planned for where there is something to train.
+        let mut trainer = None;
         for rate in RATES {
             let mut outcomes = Vec::new();
             for seed in 0..SEEDS {
-                outcomes.push(trainer.train(Settings { rate, epochs, seed }, |_, _| ()).await?);
+                let settings = Settings { rate, epochs, seed };
+                if let Some(outcome) = runs.find(norm, settings) {
+                    outcomes.push(outcome);
+                    continue;
+                }
+                let trainer = match &mut trainer {
+                    Some(trainer) => trainer,
+                    none => none.insert(Trainer::new(context, norm, training, test)?),
+                };
+                let outcome = trainer.train(settings, |_, _| ()).await?;
+                runs.add(norm, settings, outcome)?;
+                outcomes.push(outcome);
             }
             let cell = Cell { norm, rate, outcomes };
             tell(&cell);
