@@ -6,8 +6,12 @@ mod data;
 mod kernels;
 mod network;
 mod norm;
+#[cfg(test)]
+mod oracle;
 mod runs;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use std::error::Error;
