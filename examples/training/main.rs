@@ -8,6 +8,7 @@ mod network;
 mod norm;
 #[cfg(test)]
 mod oracle;
+mod plot;
 mod runs;
 mod sweep;
 #[cfg(test)]
@@ -38,7 +39,7 @@ struct Cli {
     norm: Norm,
 
     /// The learning rate of the gradient descent.
-    #[arg(long, default_value_t = 0.1, value_parser = rate, conflicts_with = "sweep")]
+    #[arg(long, default_value_t = 0.1, value_parser = rate, allow_negative_numbers = true, conflicts_with = "sweep")]
     rate: f32,
 
     /// How often every image is seen.
@@ -56,6 +57,10 @@ struct Cli {
     /// The trainings of a sweep, a line each: those that are in this file are not done again, others are added.
     #[arg(long, value_name = "FILE.csv", requires = "sweep")]
     runs: Option<PathBuf>,
+
+    /// Draws the sweep into this file.
+    #[arg(long, value_name = "FILE.svg", requires = "sweep")]
+    figure: Option<PathBuf>,
 
     /// A part of the adapter's name, such as llvmpipe.
     #[arg(long, value_name = "NAME")]
@@ -81,31 +86,25 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let (training, test) = Digits::load()?;
+    // What is wrong with a file is told before anything is computed.
+    let mut runs = cli.runs.as_deref().map(Runs::open).transpose()?.unwrap_or_default();
+    let digits = Digits::load()?;
     let options = AdapterOptions {
         name: cli.device.clone(),
         ..Default::default()
     };
     let context = Context::request(&options).await?;
     println!("on {}", context.adapter_info().name);
-    let start = Instant::now();
-    if cli.sweep {
-        let tell = |cell: &sweep::Cell| {
-            let (loss, accuracy) = (cell.losses().median, cell.accuracies().median);
-            let name = cell.norm.name();
-            eprintln!(
-                "{name:>6} at {:<5} loss {loss:.3}, accuracy {:.1} %",
-                cell.rate,
-                accuracy * 100.0
-            );
-        };
-        let mut runs = cli.runs.as_deref().map(Runs::open).transpose()?.unwrap_or_default();
-        let cells = sweep::sweep(&context, (&training, &test), cli.epochs, &mut runs, tell).await?;
-        println!("\n{}", sweep::tables(&cells)?);
-        println!("{} epochs, {:.0} s", cli.epochs, start.elapsed().as_secs_f64());
-        return Ok(());
+    match cli.sweep {
+        true => sweep_rates(cli, &context, &digits, &mut runs).await,
+        false => train_once(cli, &context, &digits).await,
     }
-    let trainer = Trainer::new(&context, cli.norm, &training, &test)?;
+}
+
+async fn train_once(cli: &Cli, context: &Context, digits: &(Digits, Digits)) -> Result<(), Box<dyn Error>> {
+    let (training, test) = digits;
+    let start = Instant::now();
+    let trainer = Trainer::new(context, cli.norm, training, test)?;
     let settings = Settings {
         rate: cli.rate,
         epochs: cli.epochs,
@@ -113,14 +112,33 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     };
     let tell = |epoch, loss| println!("epoch {epoch:3}   loss {loss:.4}");
     let outcome = trainer.train(settings, tell).await?;
-    println!(
-        "accuracy {:.1} % of {} images not trained on, {:.1} s",
-        outcome.accuracy * 100.0,
-        test.len(),
-        start.elapsed().as_secs_f64()
-    );
+    let (percent, seconds) = (outcome.accuracy * 100.0, start.elapsed().as_secs_f64());
+    let images = test.len();
+    println!("accuracy {percent:.1} % of {images} images not trained on, {seconds:.1} s");
     match outcome.diverged() {
         true => Err(format!("diverged: the loss is {}", outcome.loss).into()),
         false => Ok(()),
     }
+}
+
+async fn sweep_rates(
+    cli: &Cli,
+    context: &Context,
+    digits: &(Digits, Digits),
+    runs: &mut Runs,
+) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let tell = |cell: &sweep::Cell| {
+        let (loss, percent) = (cell.losses().median, cell.accuracies().median * 100.0);
+        let (norm, rate) = (cell.norm.name(), cell.rate);
+        eprintln!("{norm:>6} at {rate:<5} loss {loss:.3}, accuracy {percent:.1} %");
+    };
+    let cells = sweep::sweep(context, digits, cli.epochs, runs, tell).await?;
+    println!("\n{}", sweep::tables(&cells)?);
+    if let Some(figure) = &cli.figure {
+        let written = std::fs::write(figure, plot::draw(&cells, cli.epochs)?);
+        written.map_err(|error| format!("{}: {error}", figure.display()))?;
+    }
+    println!("{} epochs, {:.0} s", cli.epochs, start.elapsed().as_secs_f64());
+    Ok(())
 }

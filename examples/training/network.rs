@@ -10,7 +10,7 @@
 //! normalization is bound to ranges of an arena.
 
 use fastrand::Rng;
-use wgnorm::verify::transfer::{create, download};
+use wgnorm::verify::transfer::create;
 use wgnorm::{Bound, Context, Result, View, wgpu};
 
 use crate::data::normal;
@@ -53,8 +53,9 @@ pub struct Network {
     context: Context,
     pub layers: Vec<Layer>,
     /// Elements of parameters, with the gaps.
-    len: usize,
+    pub len: usize,
     pub parameters: wgpu::Buffer,
+    #[cfg(test)]
     pub gradients: wgpu::Buffer,
     pub running: wgpu::Buffer,
     rate: wgpu::Buffer,
@@ -114,6 +115,7 @@ impl Network {
             test: build.pass(shape.test, false)?,
             context: context.clone(),
             parameters: build.parameters.clone(),
+            #[cfg(test)]
             gradients: build.gradients.clone(),
             running: build.running.clone(),
             rate: build.rate.clone(),
@@ -138,11 +140,6 @@ impl Network {
         write(&self.parameters, &parameters);
         write(&self.running, &running);
         write(&self.rate, &[rate]);
-    }
-
-    /// All that [`reset`](Self::reset) sets of a buffer, or the gradients.
-    pub async fn values(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
-        download(&self.context, buffer, 0..self.len).await
     }
 }
 

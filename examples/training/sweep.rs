@@ -67,7 +67,7 @@ impl Cell {
 /// Trains what is not known from other runs, telling each cell as it is done.
 pub async fn sweep(
     context: &Context,
-    (training, test): (&Digits, &Digits),
+    (training, test): &(Digits, Digits),
     epochs: u32,
     runs: &mut Runs,
     mut tell: impl FnMut(&Cell),
@@ -112,7 +112,8 @@ pub fn tables(cells: &[Cell]) -> Result<String, fmt::Error> {
         let Spread { least, median, most } = cell.losses();
         match cell.diverged() {
             0 => format!("{median:.3} ({least:.3} to {most:.3})"),
-            diverged => format!("{diverged} of {} diverge", cell.outcomes.len()),
+            some if some * 2 < SEEDS as usize => format!("{median:.3}; {some} of {SEEDS} diverge"),
+            most => format!("{most} of {SEEDS} diverge"),
         }
     })?;
     Ok(text)
@@ -124,8 +125,9 @@ fn table(text: &mut String, cells: &[Cell], title: &str, show: impl Fn(&Cell) ->
     write!(text, "\n|---|{}", "---|".repeat(RATES.len()))?;
     for norm in Norm::ALL {
         write!(text, "\n| {} |", norm.name())?;
-        let row = cells.iter().filter(|cell| cell.norm == norm);
-        row.into_iter().try_for_each(|cell| write!(text, " {} |", show(cell)))?;
+        for cell in cells.iter().filter(|cell| cell.norm == norm) {
+            write!(text, " {} |", show(cell))?;
+        }
     }
     writeln!(text)
 }
