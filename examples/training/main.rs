@@ -1,4 +1,5 @@
-//! Trains a small network on handwritten digits, with and without normalization: `cargo run --release --example training`.
+//! Trains a small network on handwritten digits, with and without normalization:
+//! `cargo run --release --example training`.
 //!
 //! README.md beside this file has the data, a sweep over learning rates, and what it shows.
 
@@ -54,7 +55,7 @@ struct Cli {
     #[arg(long)]
     sweep: bool,
 
-    /// The trainings of a sweep, a line each: those that are in this file are not done again, others are added.
+    /// The trainings of a sweep on one adapter, a line each: those in this file are not done again, others are added.
     #[arg(long, value_name = "FILE.csv", requires = "sweep")]
     runs: Option<PathBuf>,
 

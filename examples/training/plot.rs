@@ -4,14 +4,14 @@ use std::error::Error;
 
 use epaint_default_fonts::UBUNTU_LIGHT;
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::data::CLASSES;
 use crate::norm::Norm;
-use crate::sweep::{Cell, RATES, Spread};
+use crate::sweep::{Cell, RATES, SEEDS, Spread};
 
 /// Two panels beside each other, and a line of names below them.
 const SIZE: (u32, u32) = (860, 400);
@@ -52,6 +52,7 @@ fn outline(norm: Norm) -> Vec<(i32, i32)> {
     }
 }
 
+/// The figure, as the text of an SVG file.
 pub fn draw(cells: &[Cell], epochs: u32) -> Result<String, Box<dyn Error>> {
     // One that comes with the program, so that text is as wide everywhere.
     register_font(TEXT, FontStyle::Normal, UBUNTU_LIGHT).map_err(|_| "the font cannot be read")?;
@@ -85,7 +86,7 @@ fn figure(area: &Area<'_>, cells: &[Cell], epochs: u32) -> Drawn {
 /// A line a norm through the medians, with a bar from the least to the most at every rate.
 fn panel<Y>(area: &Area<'_>, title: &str, y: Y, cells: &[Cell], values: impl Fn(&Cell) -> [f64; 3]) -> Drawn
 where
-    Y: plotters::coord::ranged1d::AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let label = |size| (TEXT, size).into_text_style(area).color(&INK);
@@ -144,7 +145,8 @@ fn names(area: &Area<'_>) -> Drawn {
         centered(text, x, 16, 15, &INK)?;
     }
     let text = format!(
-        "points: medians of five seeds; bars: least to most; losses on top: beyond {MOST} or not finite; guessing: {:.2}",
+        "points: medians of {SEEDS} seeds; bars: least to most; losses on top: beyond {MOST} or not finite; \
+         guessing: {:.2}",
         (CLASSES as f64).ln()
     );
     centered(&text, middle, 44, 13, &FAINT)?;
