@@ -32,8 +32,8 @@ override transpose_b: bool;
 
 // c[i, j] = sum over k of a[i, k] b[k, j], where j and k have extents of multiples of four.
 //
-// The vectors of a mat4x4 hold the rows of a block here, so that the block of a b is that of b times that of a. Where the
-// rows end within a block, the last one takes the place of those beyond it, and is not stored again.
+// The vectors of a mat4x4 hold the rows of a block here, so that the block of a b is that of b times that of a. Where
+// the rows end within a block, the last one takes the place of those beyond it, and is not stored again.
 @compute @workgroup_size(64) fn multiply(@builtin(global_invocation_id) id: vec3<u32>) {
     let across = size.columns / 4u;
     let i = id.x / across;
@@ -94,8 +94,8 @@ fn block_of_b(k: u32, j: u32) -> mat4x4<f32> {
 // Softmax cross-entropy of the logits a:
 //   losses[i] = log(sum over j of exp(a[i, j])) - a[i, label]
 //   c[i, j] = (exp(a[i, j]) / sum - (1 where j is the label)) / rows, the gradient of the mean loss
-// over the classes, with a[i, j] less their largest, so that nothing overflows. Columns beyond the classes, which fill up
-// the last four, get no gradient: they stay 0.
+// over the classes, with a[i, j] less their largest, so that nothing overflows. Columns beyond the classes, which fill
+// up the last four, get no gradient: they stay 0.
 @compute @workgroup_size(64) fn cross_entropy(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= size.rows) { return; }
     let first = id.x * size.columns;

@@ -9,7 +9,7 @@ use crate::network::{Network, Shape};
 use crate::norm::Norm;
 
 const BATCH: usize = 64;
-const _: () = assert!(TRAINING % BATCH == 0, "an epoch is of whole batches");
+const _: () = assert!(TRAINING.is_multiple_of(BATCH), "an epoch is of whole batches");
 /// Many for so small a task: what becomes of signals and gradients on their way through them is what norms are for.
 const HIDDEN: [usize; 6] = [64; 6];
 const GROUPS: usize = 8;
