@@ -129,5 +129,5 @@ fn parameters_match_the_shader() {
         zero
     );
     // The members of the two pairs have names of their own in the shader.
-    assert_eq!(members.len(), 39 + 2 * 2);
+    assert_eq!(members.len(), 42 + 2 * 2);
 }
