@@ -16,6 +16,12 @@ fn gradient_at(c: Cursor) -> Unit {
     return load_dy(c) * weight_at(c.weight);
 }
 
+// The exponent of a normal number; 0 of others.
+fn exponent_within(v: vec4<f32>) -> vec4<i32> {
+    let bits = vec4<i32>((bitcast<vec4<u32>>(v) & vec4(ABS)) >> vec4(23u));
+    return select(bits - vec4(127), vec4(0), (bits == vec4(0)) | (bits == vec4(255)));
+}
+
 fn invocation(index: u32) {
     let span = spans_at(index);
     if (span.rows == 0u) {
@@ -28,16 +34,19 @@ fn invocation(index: u32) {
         let channel = span.first + i;
         let c = cursor_at(at, channel);
         let g = vec4<f32>(gradient_at(c));
+        // x[c] enters in two factors: its exponent within the sum, whose terms it keeps from vanishing beside a large u, and
+        // the rest behind it.
+        let x = vec4<f32>(load(c.x));
+        let exponent = exponent_within(x);
         var others = vec4(0.0);
         let end = min(channel + p.window_left, p.channels - 1u);
         for (var other = channel - min(p.window_right, channel); other <= end; other++) {
             let o = cursor_at(at, other);
-            let x = vec4<f32>(load(o.x));
-            others += vec4<f32>(gradient_at(o)) * response(x, window_at(o, other), steeper);
+            let neighbour = response(vec4<f32>(load(o.x)), window_at(o, other), steeper, exponent);
+            others += vec4<f32>(gradient_at(o)) * neighbour;
         }
-        let x = vec4<f32>(load(c.x));
-        let own = response(g, window_at(c, channel), power);
+        let own = response(g, window_at(c, channel), power, vec4(0));
         // p.rate is 2 beta window_scale.
-        put_dx(c, narrow_real(own - (p.rate * x) * others));
+        put_dx(c, narrow_real(own - (p.rate * scaled_by(x, -exponent)) * others));
     }
 }

@@ -42,8 +42,8 @@ struct Power {
     negative_base: i32,
 }
 
-// x (k + window_scale * sum * 4^exponent)^power. Exponents may say more than a scale: see moments.wgsl.
-fn response(x: vec4<f32>, window: Window, power: Power) -> vec4<f32> {
+// x (k + window_scale * sum * 4^exponent)^power 2^shift. Exponents may say more than a scale: see moments.wgsl.
+fn response(x: vec4<f32>, window: Window, power: Power, shift: vec4<i32>) -> vec4<f32> {
     let sum = vec4<f32>(window.sum);
     let exponent = vec4<i32>(window.exponent);
     let scales = (exponent >= vec4(-126)) & (exponent <= vec4(126));
@@ -56,7 +56,7 @@ fn response(x: vec4<f32>, window: Window, power: Power) -> vec4<f32> {
 
     let bits = bitcast<vec4<u32>>(base) & vec4(ABS);
     let t = raise(bitcast<vec4<f32>>(bits), extra, power.high, power.low);
-    var y = scaled_by(x * t.fraction, t.exponent);
+    var y = scaled_by(x * t.fraction, t.exponent + shift);
     if (power.negative_base <= 0) {
         let other = select(vec4(not_a_number()), -y, power.negative_base < 0);
         y = select(y, other, bitcast<vec4<u32>>(base) != bits);
@@ -66,7 +66,7 @@ fn response(x: vec4<f32>, window: Window, power: Power) -> vec4<f32> {
     y = select(y, limit(x, power.high > 0.0), (bits >= vec4(INFINITY)) | (exponent == vec4(INFINITE)));
     y = select(y, vec4(not_a_number()), (bits > vec4(INFINITY)) | (exponent == vec4(INVALID)));
     // Any number to the power 0 is 1, a NaN too.
-    return select(y, x, power.high == 0.0);
+    return select(y, scaled_by(x, shift), power.high == 0.0);
 }
 
 // x times infinity, or x times 0.

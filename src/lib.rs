@@ -75,7 +75,8 @@
 //! The halves of a normalization are plans of their own. `plan_statistics` takes x to one [`Moments`] per segment,
 //! [`Merge`] combines the moments of parts, `plan_apply` takes x and moments to y (and writes the records and running
 //! statistics that the whole would). Synchronized batch norm is those three with a transfer between. What the whole
-//! computes about a segment can be saved as a [`Record`].
+//! computes about a segment can be saved as a [`Record`]. Backward, `plan_backward_sums` takes x and dy of a share to one
+//! [`GradientSums`] per segment, and `plan_backward_apply` the sums of all shares to dx.
 //!
 //! # Accuracy
 //!

@@ -28,6 +28,12 @@ CASES = [
     ("batch_training", "16x64x56x56", 1),
     ("batch_evaluation", "16x64x56x56", 1),
     ("rms", "4096x1024", 1),
+    ("layer_backward", "4096x1024", 1),
+    ("layer_backward", "512x8192", 1),
+    ("rms_backward", "4096x1024", 1),
+    ("group_backward", "8x64x64x64", 8),
+    ("instance_backward", "8x64x64x64", 1),
+    ("batch_training_backward", "16x64x56x56", 1),
 ]
 HERE = pathlib.Path(__file__).parent
 EPS = 1e-5
@@ -61,33 +67,60 @@ class Peer:
 def tensors(operation, shape):
     """The tensors of a case, by name."""
     random = np.random.default_rng(1)
-    affine = shape[-1] if operation in ("layer", "rms") else shape[1]
+    affine = shape[-1] if operation.startswith(("layer", "rms")) else shape[1]
     return {
         "x": random.standard_normal(shape, np.float32) + np.float32(0.5),
         "weight": random.uniform(0.5, 1.5, affine).astype(np.float32),
         "bias": random.uniform(-1, 1, affine).astype(np.float32),
         "mean": random.uniform(0, 1, affine).astype(np.float32),
         "var": random.uniform(0.5, 1.5, affine).astype(np.float32),
+        "dy": random.standard_normal(shape, np.float32),
     }
 
 
+BACKWARD = "_backward"
+
+
 def expected(operation, groups, tensors):
-    """y in f64."""
-    x, weight, bias, mean, var = (tensor.astype(np.float64) for tensor in tensors.values())
-    if operation == "rms":
-        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + EPS) * weight
-    if operation == "layer":
-        mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-        return (x - mean) / np.sqrt(var + EPS) * weight + bias
-    weight, bias, mean, var = (tensor.reshape(-1, 1, 1) for tensor in (weight, bias, mean, var))
-    if operation == "group":
-        grouped = x.reshape(x.shape[0], groups, -1)
-        mean, var = grouped.mean(-1, keepdims=True), grouped.var(-1, keepdims=True)
-        return ((grouped - mean) / np.sqrt(var + EPS)).reshape(x.shape) * weight + bias
-    axes = {"instance": (2, 3), "batch_training": (0, 2, 3)}.get(operation)
-    if axes:
-        mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
-    return (x - mean) / np.sqrt(var + EPS) * weight + bias
+    """y in f64, or of the backward pass dx."""
+    wide = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
+    backward = operation.endswith(BACKWARD)
+    return (expected_dx if backward else expected_y)(operation.removesuffix(BACKWARD), groups, wide)
+
+
+def statistics_of(operation, groups, x):
+    """x with an axis for the groups, and the axes that statistics are taken over."""
+    if operation in ("layer", "rms"):
+        return x, (-1,)
+    grouped = x.reshape(x.shape[0], groups if operation == "group" else x.shape[1], -1)
+    return grouped, (0, 2) if operation.startswith("batch") else (2,)
+
+
+def normalized(operation, groups, x):
+    """x_hat, as it is grouped, and the factor of x in it."""
+    grouped, axes = statistics_of(operation, groups, x)
+    centered = grouped if operation == "rms" else grouped - grouped.mean(axes, keepdims=True)
+    rstd = 1 / np.sqrt(np.mean(centered**2, axes, keepdims=True) + EPS)
+    return centered * rstd, rstd, axes
+
+
+def by_channel(operation, weight):
+    return weight if operation in ("layer", "rms") else weight.reshape(-1, 1, 1)
+
+
+def expected_y(operation, groups, tensors):
+    weight, bias, mean, var = (by_channel(operation, tensors[name]) for name in ("weight", "bias", "mean", "var"))
+    if operation == "batch_evaluation":
+        return (tensors["x"] - mean) / np.sqrt(var + EPS) * weight + bias
+    x_hat = normalized(operation, groups, tensors["x"])[0].reshape(tensors["x"].shape)
+    return x_hat * weight + (0 if operation == "rms" else bias)
+
+
+def expected_dx(operation, groups, tensors):
+    x_hat, rstd, axes = normalized(operation, groups, tensors["x"])
+    g = (tensors["dy"] * by_channel(operation, tensors["weight"])).reshape(x_hat.shape)
+    centered = g if operation == "rms" else g - g.mean(axes, keepdims=True)
+    return (rstd * (centered - x_hat * np.mean(g * x_hat, axes, keepdims=True))).reshape(tensors["x"].shape)
 
 
 def measure(peers, case, rounds, batch_ms):
@@ -100,8 +133,13 @@ def measure(peers, case, rounds, batch_ms):
             tensor.tofile(pathlib.Path(folder, name))
         y = expected(operation, groups, data)
         errors = {}
+        # ONNX Runtime has no backward passes.
+        present = {}
         for key, peer in peers.items():
-            peer.ask("load", folder, operation, shape, groups)
+            if peer.ask("load", folder, operation, shape, groups) == "ok":
+                present[key] = peer
+        peers = present
+        for key, peer in peers.items():
             peer.ask("save", pathlib.Path(folder, "y"))
             error = np.abs(np.fromfile(pathlib.Path(folder, "y"), np.float32).reshape(y.shape) - y).max()
             if not error < 1e-4:
@@ -118,7 +156,7 @@ def measure(peers, case, rounds, batch_ms):
         for key in keys
         if key != "wgnorm"
     }
-    size = 8 * data["x"].size
+    size = (12 if operation.endswith(BACKWARD) else 8) * data["x"].size
     return {
         "operation": operation,
         "shape": extents,
@@ -138,7 +176,7 @@ def table(peers, rows):
     lines = [header, ["---"] * len(header)]
     for row in rows:
         shape = "×".join(map(str, row["shape"]))
-        speeds = [f"{row['gbps'][key]:.1f}" for key in keys]
+        speeds = [f"{row['gbps'][key]:.1f}" if key in row["gbps"] else "" for key in keys]
         lines.append([row["operation"].replace("_", " "), shape, *speeds, f"{row['of_best']:.2f}"])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -194,7 +232,7 @@ def main():
             "system": platform.platform(),
             "threads": arguments.threads,
             "rounds": arguments.rounds,
-            "unit": "GB/s of one read and one write of x",
+            "unit": "GB/s of one read and one write of x; backward, of two reads and one write",
             "rows": rows,
         }
         arguments.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -1,8 +1,8 @@
 """A peer of wgnorm's CPU path: a process that is told on its standard input what to run, a line a command.
 
-    load FOLDER OPERATION SHAPE GROUPS   the tensors of a case, raw f32 in files     -> ok
+    load FOLDER OPERATION SHAPE GROUPS   the tensors of a case, raw f32 in files     -> ok, or "none" without such a call
     time RUNS                            one run to warm up, then so many in a row    -> milliseconds of one
-    save FILE                            y of one run                                -> ok
+    save FILE                            y of one run, or dx of a backward pass      -> ok
 
 It says its name and version first. Usage: peer.py torch|onnxruntime THREADS
 """
@@ -28,8 +28,11 @@ class Torch:
 
     def load(self, operation, shape, groups, tensors):
         functional = self.torch.nn.functional
-        x, weight, bias, mean, var = (self.torch.from_numpy(tensor) for tensor in tensors)
-        x = x.reshape(shape)
+        x, weight, bias, mean, var, dy = (self.torch.from_numpy(tensor) for tensor in tensors)
+        x, dy = x.reshape(shape), dy.reshape(shape)
+        if operation.endswith("_backward"):
+            self.call = self.backward(operation, shape, groups, x, dy, weight, bias)
+            return
         self.call = {
             "layer": lambda: functional.layer_norm(x, shape[-1:], weight, bias, EPS),
             "rms": lambda: functional.rms_norm(x, shape[-1:], weight, EPS),
@@ -38,6 +41,35 @@ class Torch:
             "batch_training": lambda: functional.batch_norm(x, mean, var, weight, bias, True, 0.1, EPS),
             "batch_evaluation": lambda: functional.batch_norm(x, mean, var, weight, bias, False, 0.1, EPS),
         }[operation]
+
+    def backward(self, operation, shape, groups, x, dy, weight, bias):
+        """The call that autograd makes, with the statistics that the forward pass saved; dx comes first."""
+        aten, all_of_them = self.torch.ops.aten, [True, True, True]
+        if operation == "layer_backward":
+            _, mean, rstd = aten.native_layer_norm(x, shape[-1:], weight, bias, EPS)
+            return lambda: aten.native_layer_norm_backward(
+                dy, x, shape[-1:], mean, rstd, weight, bias, all_of_them
+            )
+        if operation == "group_backward":
+            channels, positions = shape[1], shape[2] * shape[3]
+            _, mean, rstd = aten.native_group_norm(x, weight, bias, shape[0], channels, positions, groups, EPS)
+            return lambda: aten.native_group_norm_backward(
+                dy, x, mean, rstd, weight, shape[0], channels, positions, groups, all_of_them
+            )
+        if operation == "batch_training_backward":
+            _, mean, rstd = aten.native_batch_norm(x, weight, bias, None, None, True, 0.1, EPS)
+            return lambda: aten.native_batch_norm_backward(
+                dy, x, weight, None, None, mean, rstd, True, EPS, all_of_them
+            )
+        # Composed of others: through autograd, without the forward pass.
+        functional = self.torch.nn.functional
+        inputs = [tensor.detach().requires_grad_() for tensor in (x, weight, bias)]
+        if operation == "rms_backward":
+            inputs.pop()
+            y = functional.rms_norm(inputs[0], shape[-1:], inputs[1], EPS)
+        else:
+            y = functional.instance_norm(inputs[0], None, None, inputs[1], inputs[2], True, 0.1, EPS)
+        return lambda: self.torch.autograd.grad(y, inputs, dy, retain_graph=True)
 
     def time(self, runs):
         with self.torch.inference_mode():
@@ -48,7 +80,8 @@ class Torch:
             return (time.perf_counter() - start) / runs
 
     def y(self):
-        return self.call().numpy()
+        result = self.call()
+        return (result if isinstance(result, self.torch.Tensor) else result[0]).numpy()
 
 
 class OnnxRuntime:
@@ -62,7 +95,7 @@ class OnnxRuntime:
         self.name = f"ONNX Runtime {onnxruntime.__version__}"
 
     def load(self, operation, shape, groups, tensors):
-        x, weight, bias, mean, var = tensors
+        x, weight, bias, mean, var, _ = tensors
         affine = {"weight": weight, "bias": bias}
         name, domain, parameters, outputs, attributes = {
             "layer": ("LayerNormalization", "", affine, [], {"axis": -1}),
@@ -125,9 +158,12 @@ def main():
         answer = "ok"
         if command == "load":
             folder, operation, shape, groups = words
-            names = ["x", "weight", "bias", "mean", "var"]
+            names = ["x", "weight", "bias", "mean", "var", "dy"]
             tensors = [np.fromfile(pathlib.Path(folder, name), np.float32) for name in names]
-            peer.load(operation, [int(extent) for extent in shape.split("x")], int(groups), tensors)
+            if operation.endswith("_backward") and isinstance(peer, OnnxRuntime):
+                answer = "none"
+            else:
+                peer.load(operation, [int(extent) for extent in shape.split("x")], int(groups), tensors)
         elif command == "time":
             answer = peer.time(int(words[0])) * 1e3
         elif command == "save":

@@ -9,8 +9,8 @@ use burn::tensor::module::batch_norm_train;
 use burn::tensor::{Device as BurnDevice, TensorData};
 use serde::{Deserialize, Serialize};
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::verify::{self, Case};
-use wgnorm::{Bound, Context, Forward, wgpu};
+use wgnorm::verify::{self, Arrangement, Case};
+use wgnorm::{Backward, Bound, Context, Forward, wgpu};
 
 use crate::shapes::{Op, Shape};
 use crate::{Result, VERIFIED};
@@ -37,7 +37,7 @@ pub struct Measured {
     pub burn_spread: f64,
     /// burn over wgnorm, of samples taken one after the other.
     pub ratio: f64,
-    /// The largest difference of the two y.
+    /// The largest difference of the two y, or dx.
     pub apart: f32,
     pub runs: usize,
 }
@@ -45,6 +45,8 @@ pub struct Measured {
 pub fn shape(shape: &Shape, runs: usize) -> Result<(Device, Measured)> {
     let (device, setup) = BurnDevice::wgpu_options().init_with_setup()?;
     let info = setup.adapter.get_info();
+    // Tensors of the differentiated device remember what was done to them.
+    let device = if shape.backward { device.autodiff() } else { device };
     let context = Context::new(&setup.device, &setup.queue);
     let case = shape.case();
     let ours = Ours::new(&context, &case)?;
@@ -93,33 +95,61 @@ struct Ours<'a> {
     case: &'a Case,
     variant: String,
     bound: Bound,
-    y: wgpu::Buffer,
+    /// y, or dx.
+    result: wgpu::Buffer,
 }
 
 impl<'a> Ours<'a> {
     fn new(context: &'a Context, case: &'a Case) -> Result<Self> {
         let outcome = pollster::block_on(verify::run(context, case, None))?;
-        let verdict = verify::judge(case, &outcome);
+        let mut verdict = verify::judge(case, &outcome);
+        if verdict.passed() && case.dy.is_some() {
+            let gradients = verify::run_backward(context, case, None, Arrangement::Plain);
+            verdict = verify::judge_gradients(case, &pollster::block_on(gradients)?);
+        }
         if !verdict.passed() {
             return Err(verdict.failures.join("; ").into());
         }
+        let bytes = size_of_val(case.x.as_slice()) as u64;
+        let (x, result) = (upload(context, "x", &case.x), create(context, "result", bytes));
+        let [weight, bias] = [&case.weight, &case.bias]
+            .map(|values| values.as_deref().map(|values| upload(context, "parameter", values)));
         let mut operation = case.operation()?;
-        operation.statistics = false;
-        let plan = operation.plan(context)?;
-        let y = create(context, "y", size_of_val(case.x.as_slice()) as u64);
-        let x = upload(context, "x", &case.x);
-        let weight = case.weight.as_deref().map(|values| upload(context, "weight", values));
-        let bias = case.bias.as_deref().map(|values| upload(context, "bias", values));
-        let workspace = context.create_workspace(plan.workspace_size());
-        let mut args = Forward::new(&x, &y).workspace(&workspace);
-        args.weight = weight.as_ref().map(Into::into);
-        args.bias = bias.as_ref().map(Into::into);
+        let (variant, bound) = match &case.dy {
+            None => {
+                operation.statistics = false;
+                let plan = operation.plan(context)?;
+                let workspace = context.create_workspace(plan.workspace_size());
+                let mut args = Forward::new(&x, &result).workspace(&workspace);
+                args.weight = weight.as_ref().map(Into::into);
+                args.bias = bias.as_ref().map(Into::into);
+                (plan.variant(), plan.bind(&args)?)
+            }
+            Some(dy) => {
+                let plan = operation.plan_backward(context, case.gradients())?;
+                let workspace = context.create_workspace(plan.workspace_size());
+                let (dy, records) = (upload(context, "dy", dy), upload(context, "records", &outcome.records));
+                let [dweight, dbias] = [&case.weight, &case.bias].map(|values| {
+                    values
+                        .as_ref()
+                        .map(|values| create(context, "gradient", values.len() as u64 * 4))
+                });
+                let mut args = Backward::new(&x, &dy)
+                    .dx(&result)
+                    .statistics(&records)
+                    .workspace(&workspace);
+                args.weight = weight.as_ref().map(Into::into);
+                args.dweight = dweight.as_ref().map(Into::into);
+                args.dbias = dbias.as_ref().map(Into::into);
+                (plan.variant(), plan.bind(&args)?)
+            }
+        };
         Ok(Self {
             context,
             case,
-            variant: plan.variant().map_or("none", |variant| variant.name()).to_owned(),
-            bound: plan.bind(&args)?,
-            y,
+            variant: variant.map_or("none", |variant| variant.name()).to_owned(),
+            bound,
+            result,
         })
     }
 
@@ -137,7 +167,7 @@ impl<'a> Ours<'a> {
     fn read(&self) -> Result<Vec<f32>> {
         Ok(pollster::block_on(download(
             self.context,
-            &self.y,
+            &self.result,
             0..self.case.x.len(),
         ))?)
     }
@@ -149,19 +179,25 @@ impl<'a> Ours<'a> {
         forward: impl Fn(Tensor<D>) -> Tensor<D>,
     ) -> Result<Measured> {
         let extents: [usize; D] = self.case.shape.as_slice().try_into()?;
-        let x = Tensor::<D>::from_data(TensorData::new(self.case.x.clone(), extents), device);
+        let tensor = |values: &[f32]| Tensor::<D>::from_data(TensorData::new(values.to_vec(), extents), device);
+        let (x, dy) = (tensor(&self.case.x), self.case.dy.as_deref().map(tensor));
         self.sample()?;
         let expected = self.read()?;
         let (mut wgnorm, mut burn, mut apart) = (Vec::new(), Vec::new(), 0f32);
         for run in 0..WARM_UP + runs {
             let ours = self.sample()?;
-            device.sync()?;
-            let start = Instant::now();
-            let y = forward(x.clone());
-            device.sync()?;
-            let theirs = milliseconds(start);
-            // y lives until here and is read, so that no part of it can be left out.
-            let y: Vec<f32> = y.into_data().try_to_vec().map_err(|error| format!("{error:?}"))?;
+            let (theirs, result) = match &dy {
+                None => timed(device, || forward(x.clone()))?,
+                Some(dy) => {
+                    // The forward pass is over before the clock starts; dx is what the backward pass is asked for last.
+                    let x = x.clone().require_grad();
+                    let loss = (forward(x.clone()) * dy.clone()).sum();
+                    let (theirs, gradients) = timed(device, || loss.backward())?;
+                    (theirs, x.grad(&gradients).ok_or("burn has no gradient of x")?)
+                }
+            };
+            // It lives until here and is read, so that no part of it can be left out.
+            let y: Vec<f32> = result.into_data().try_to_vec().map_err(|error| format!("{error:?}"))?;
             for (a, b) in y.iter().zip(&expected) {
                 let difference = (a - b).abs();
                 // NaN too.
@@ -170,7 +206,7 @@ impl<'a> Ours<'a> {
                 }
             }
             if !(apart < MOST_APART) {
-                return Err(format!("burn's y is {apart} from wgnorm's").into());
+                return Err(format!("burn's result is {apart} from wgnorm's").into());
             }
             if run >= WARM_UP {
                 wgnorm.push(ours);
@@ -189,6 +225,15 @@ impl<'a> Ours<'a> {
             runs,
         })
     }
+}
+
+/// Milliseconds from a call to the end of the wait for the device.
+fn timed<T>(device: &BurnDevice, call: impl FnOnce() -> T) -> Result<(f64, T)> {
+    device.sync()?;
+    let start = Instant::now();
+    let result = call();
+    device.sync()?;
+    Ok((milliseconds(start), result))
 }
 
 fn milliseconds(start: Instant) -> f64 {

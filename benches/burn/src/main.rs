@@ -37,6 +37,7 @@ struct Record {
 #[derive(Serialize)]
 struct Row {
     op: &'static str,
+    backward: bool,
     shape: Vec<usize>,
     /// "compared", or what happened instead.
     status: String,
@@ -77,7 +78,7 @@ fn run() -> Result<()> {
     }
     let mut device = Device::default();
     let mut rows = Vec::new();
-    println!("operation      shape             wgnorm ms   burn ms   burn/wgnorm");
+    println!("operation               shape             wgnorm ms   burn ms   burn/wgnorm");
     for (index, shape) in shapes.iter().enumerate() {
         let (status, measured) = match child(index, runs)? {
             Ok(answer) => {
@@ -88,6 +89,7 @@ fn run() -> Result<()> {
         };
         let row = Row {
             op: shape.op.name(),
+            backward: shape.backward,
             shape: shape.extents.to_vec(),
             status,
             measured,
@@ -113,9 +115,17 @@ fn run() -> Result<()> {
 impl Row {
     fn print(&self) {
         let extents: Vec<_> = self.shape.iter().map(usize::to_string).collect();
-        let head = format!("{:<14} {:<16}", self.op, extents.join("x"));
+        let name = if self.backward {
+            format!("{}, backward", self.op)
+        } else {
+            self.op.to_owned()
+        };
+        let head = format!("{name:<23} {:<16}", extents.join("x"));
         match &self.measured {
-            Some(row) => println!("{head} {:>10.3} {:>9.3} {:>13.1}", row.wgnorm_ms, row.burn_ms, row.ratio),
+            Some(row) => println!(
+                "{head} {:>10.3} {:>9.3} {:>13.1}",
+                row.wgnorm_ms, row.burn_ms, row.ratio
+            ),
             None => println!("{head} {}", self.status),
         }
     }
@@ -143,8 +153,14 @@ fn child(index: usize, runs: usize) -> Result<std::result::Result<Answer, String
     }
     let whose = if text.contains(VERIFIED) { "burn" } else { "wgnorm" };
     let messages = String::from_utf8_lossy(&output.stderr);
-    let said = messages.lines().rfind(|line| !line.trim().is_empty() && !line.contains("RUST_BACKTRACE"));
-    Ok(Err(format!("{whose}: {}: {}", output.status, said.unwrap_or("without a message"))))
+    let said = messages
+        .lines()
+        .rfind(|line| !line.trim().is_empty() && !line.contains("RUST_BACKTRACE"));
+    Ok(Err(format!(
+        "{whose}: {}: {}",
+        output.status,
+        said.unwrap_or("without a message")
+    )))
 }
 
 /// As the lock file has it.

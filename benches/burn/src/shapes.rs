@@ -14,11 +14,15 @@ pub enum Op {
 
 pub struct Shape {
     pub op: Op,
+    /// The backward pass instead: dx, and the gradients of weight and bias.
+    pub backward: bool,
     pub extents: &'static [usize],
 }
 
 pub fn all() -> Vec<Shape> {
-    let shape = |op, extents| Shape { op, extents };
+    let in_direction = |op, backward, extents| Shape { op, backward, extents };
+    let shape = |op, extents| in_direction(op, false, extents);
+    let back = |op, extents| in_direction(op, true, extents);
     vec![
         shape(Op::Layer, &[4096, 1024]),
         shape(Op::Layer, &[512, 8192]),
@@ -36,6 +40,14 @@ pub fn all() -> Vec<Shape> {
         shape(Op::Group { groups: 8 }, &[8, 64, 64, 64]),
         shape(Op::Group { groups: 32 }, &[1, 512, 90, 160]),
         shape(Op::Instance, &[8, 64, 64, 64]),
+        back(Op::Layer, &[4096, 1024]),
+        back(Op::Layer, &[512, 8192]),
+        back(Op::Layer, &[65536, 64]),
+        back(Op::Rms, &[4096, 1024]),
+        back(Op::Batch, &[16, 64, 56, 56]),
+        back(Op::Group { groups: 8 }, &[8, 64, 64, 64]),
+        back(Op::Group { groups: 32 }, &[1, 512, 90, 160]),
+        back(Op::Instance, &[8, 64, 64, 64]),
     ]
 }
 
@@ -84,7 +96,9 @@ impl Shape {
             preset: Preset::PyTorch,
             eps: Some(1e-5),
             x: numbers(self.extents.iter().product()),
-            dy: None,
+            dy: self
+                .backward
+                .then(|| numbers(self.extents.iter().product::<usize>() + 1)[1..].to_vec()),
             weight: Some(numbers(self.weights())),
             bias: (self.op != Op::Rms).then(|| numbers(self.weights())),
             running: None,

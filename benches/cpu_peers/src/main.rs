@@ -6,17 +6,24 @@ use std::path::Path;
 use std::time::Instant;
 use std::{env, fs};
 
-use wgnorm::cpu::{self, Args};
+use wgnorm::cpu::{self, Args, BackwardArgs};
 use wgnorm::spec::{Operation, Source};
-use wgnorm::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Normalization, RmsNorm};
+use wgnorm::{BatchNorm, Gradients, GroupNorm, InstanceNorm, LayerNorm, Normalization, Record, RmsNorm};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A loaded case: all that a call takes.
 struct Case {
     operation: Operation,
+    backward: bool,
     x: Vec<f32>,
+    dy: Vec<f32>,
+    /// y, or of a backward pass dx.
     y: Vec<f32>,
+    dweight: Vec<f32>,
+    dbias: Vec<f32>,
+    /// What the forward pass saved for the backward one.
+    records: Vec<Record>,
     weight: Vec<f32>,
     bias: Vec<f32>,
     running_mean: Vec<f32>,
@@ -29,25 +36,66 @@ impl Case {
             let bytes = fs::read(folder.join(name))?;
             Ok(bytemuck::pod_collect_to_vec(&bytes))
         };
-        let x = read("x")?;
-        Ok(Self {
-            operation: operation(name, shape, groups)?,
+        let (x, weight) = (read("x")?, read("weight")?);
+        let (forward, backward) = match name.strip_suffix("_backward") {
+            Some(forward) => (forward, true),
+            None => (name, false),
+        };
+        let mut operation = operation(forward, shape, groups)?;
+        let mut records = Vec::new();
+        if backward {
+            operation.running = None;
+            operation.statistics = true;
+            let kept = operation.axes.iter().filter(|axis| !axis.reduced);
+            records = vec![Record::default(); kept.map(|axis| axis.extent as usize).product()];
+        }
+        let mut case = Self {
+            operation,
+            backward: false,
+            dy: read("dy")?,
             y: vec![0.0; x.len()],
+            dweight: vec![0.0; weight.len()],
+            dbias: vec![0.0; weight.len()],
             x,
-            weight: read("weight")?,
+            weight,
             bias: read("bias")?,
             running_mean: read("mean")?,
             running_var: read("var")?,
-        })
+            records,
+        };
+        if backward {
+            case.run()?;
+            case.backward = true;
+        }
+        Ok(case)
     }
 
     fn run(&mut self) -> Result<()> {
+        if self.backward {
+            let operation = &self.operation;
+            let args = BackwardArgs {
+                weight: operation.weight.then_some(&self.weight),
+                statistics: Some(&self.records),
+                dx: Some(&mut self.y),
+                dweight: operation.weight.then_some(&mut self.dweight),
+                dbias: operation.bias.then_some(&mut self.dbias),
+                ..BackwardArgs::default()
+            };
+            return Ok(cpu::backward(
+                operation,
+                Gradients::of(operation),
+                &self.x,
+                &self.dy,
+                args,
+            )?);
+        }
         let running = self.operation.source == Source::Running || self.operation.running.is_some();
         let args = Args {
             weight: self.operation.weight.then_some(&self.weight),
             bias: self.operation.bias.then_some(&self.bias),
             running_mean: running.then_some(&mut self.running_mean),
             running_var: running.then_some(&mut self.running_var),
+            statistics: self.operation.statistics.then_some(&mut self.records),
             ..Args::default()
         };
         Ok(cpu::forward(&self.operation, &self.x, &mut self.y, args)?)
