@@ -2,9 +2,7 @@
 
 use crate::backward::BackwardPlan;
 use crate::context::Context;
-#[cfg(doc)]
-use crate::error::ErrorKind;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::plan::{Facts, Recipe, candidates};
 use crate::record::Plan;
 use crate::spec::{
@@ -125,6 +123,27 @@ impl Operation {
     /// [`ErrorKind::Shape`] or [`Overflow`](ErrorKind::Overflow).
     pub fn candidates(&self, context: &Context) -> Result<Vec<Variant>> {
         candidates(self, context.traits(), context.tuning(), &Facts::default())
+    }
+
+    /// The variants that can make these gradients on the context's device, with tensors at aligned offsets.
+    ///
+    /// # Errors
+    /// As [`plan_backward`](Self::plan_backward), but for the variant.
+    pub fn backward_candidates(&self, context: &Context, gradients: Gradients) -> Result<Vec<Variant>> {
+        let mut candidates = Vec::new();
+        for variant in Variant::ALL {
+            let forced = Self {
+                variant: Some(variant),
+                ..self.clone()
+            };
+            let (traits, tuning) = (context.traits(), context.tuning());
+            match Recipe::backward(&forced, gradients, traits, tuning, &Facts::default()) {
+                Ok(_) => candidates.push(variant),
+                Err(error) if error.kind() == ErrorKind::Variant => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(candidates)
     }
 
     fn staged(&self, stage: Stage) -> Self {

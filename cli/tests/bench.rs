@@ -145,3 +145,50 @@ fn a_report_survives_a_run_that_fails() {
     assert_code(&wgnorm(&["bench", "--html", file.to_str().unwrap()]), 2);
     assert_eq!(fs::read(file).unwrap(), b"old");
 }
+
+/// What `plan` prints of the backward pass; scratch does not grow with the rows.
+#[test]
+fn a_backward_plan_has_a_bounded_workspace() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = path(directory.path(), "p.json");
+    let workspace = |rows: u32| {
+        let shape = format!("{rows},1024");
+        let run = on_adapter(&[
+            "plan",
+            "--direction",
+            "backward",
+            "--op",
+            "layer",
+            "--shape",
+            &shape,
+            "--weight",
+            "--bias",
+            "--statistics",
+            "--json",
+            &json,
+        ]);
+        assert_code(&run, 0);
+        let plan: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        assert!(plan["candidates"].as_array().unwrap().len() >= 2, "{plan}");
+        let bytes = plan["plan"]["workspace_bytes"].as_u64().unwrap();
+        let printed = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(printed.contains(&format!("{bytes} bytes of workspace")), "{printed}");
+        bytes
+    };
+    // 256 parts of a vec4 for every weight.
+    assert!([1 << 18, 1 << 20].into_iter().all(|rows| workspace(rows) <= 256 * 1024 * 16));
+
+    let forward = on_adapter(&["plan", "--op", "layer", "--shape", "4,8", "--from-output"]);
+    assert_code(&forward, 2);
+    let unsaved = [
+        "plan",
+        "--direction",
+        "backward",
+        "--from-output",
+        "--op",
+        "layer",
+        "--shape",
+        "4,8",
+    ];
+    assert_code(&on_adapter(&unsaved), 2);
+}

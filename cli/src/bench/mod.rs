@@ -19,7 +19,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use wgnorm::spec::Operation;
 use wgnorm::{Context, Variant};
 
 use crate::console::{self, say};
@@ -289,15 +288,10 @@ fn measure_all(context: &Context, workloads: Vec<Workload>, copy: &Sweep, how: H
 fn candidates(context: &Context, workload: &Workload, direction: Direction) -> Result<Vec<Variant>> {
     let case = workload.case(direction)?;
     let operation = case.operation()?;
-    let mut candidates = operation.candidates(context)?;
-    if direction == Direction::Backward {
-        let forced = |variant| Operation {
-            variant: Some(variant),
-            ..operation.clone()
-        };
-        candidates.retain(|&variant| forced(variant).plan_backward(context, case.gradients()).is_ok());
-    }
-    Ok(candidates)
+    Ok(match direction {
+        Direction::Forward => operation.candidates(context)?,
+        Direction::Backward => operation.backward_candidates(context, case.gradients())?,
+    })
 }
 
 impl Bench {
