@@ -126,15 +126,14 @@ impl<T: Element> GroupedFitter<T> {
         if self.method.passes::<T>() == 1 {
             return self.learn_parts(x, &features, &groups, weights);
         }
-        if self.begun {
-            if let Some(Rows { key, rows }) = groups.iter().find(|group| !self.groups.contains_key(&group.key)) {
-                let row = rows[0];
-                bail!(
-                    Data,
-                    "keys",
-                    "has {key} in row {row}, which was not there at the first reading"
-                );
-            }
+        let is_new = |group: &&Rows| self.begun && !self.groups.contains_key(&group.key);
+        if let Some(Rows { key, rows }) = groups.iter().find(is_new) {
+            let row = rows[0];
+            bail!(
+                Data,
+                "keys",
+                "has {key} in row {row}, which was not there at the first reading"
+            );
         }
         for Rows { key, rows } in &groups {
             if !self.groups.contains_key(key) {

@@ -35,7 +35,8 @@
 //! # On a device
 //!
 //! f32 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
-//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too.
+//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too. Quantile and
+//! power transforms, logarithms, keys and robust centers are computed on the CPU alone.
 //!
 //! # Rules
 //!
