@@ -53,7 +53,8 @@ impl Sum {
 /// with variance v, with probability at least `1 - exp(-blocks / 8)` it is within `sqrt(4 v blocks / n)` of the mean
 /// (Lugosi and Mendelson 2019), whatever the distribution; fewer bad rows than half of the blocks do not carry it away.
 ///
-/// NaN is ignored, and so are blocks without a value; NaN of no value. One block gives the mean, as many as rows the median.
+/// NaN is ignored, and so are blocks without a value; NaN of no value. One block gives the mean, as many as rows the
+/// median.
 ///
 /// ```
 /// use wgnorm::scaler::{Features, median_of_means};

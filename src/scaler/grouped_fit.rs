@@ -15,8 +15,9 @@ use crate::error::{Result, bail};
 /// Parameters of every key in the making: of devices, of sites. Takes the data in parts, with one key a row.
 ///
 /// Min-max, max-abs and z-score take one pass, in parts of any rows and any keys, and fits of parts
-/// [`merge`](Self::merge). What takes several passes (robust, quantile and power transforms) is given all parts again, as long as
-/// [`next_pass`](Self::next_pass) says so; each key has counts of its own then. A part is copied once, by key.
+/// [`merge`](Self::merge). What takes several passes (robust, quantile and power transforms) is given all parts again,
+/// as long as [`next_pass`](Self::next_pass) says so; each key has counts of its own then. A part is copied once, by
+/// key.
 ///
 /// ```
 /// use wgnorm::scaler::{Features, Method, Standard};
@@ -225,8 +226,8 @@ impl<T: Element> GroupedFitter<T> {
     /// The scaler of all rows, whatever their keys: the groups', merged.
     ///
     /// # Errors
-    /// [`ErrorKind::OnePass`](crate::ErrorKind::OnePass) for methods that take several passes, whose groups do not merge: all
-    /// rows are fitted for themselves there.
+    /// [`ErrorKind::OnePass`](crate::ErrorKind::OnePass) for methods that take several passes, whose groups do not
+    /// merge: all rows are fitted for themselves there.
     pub fn all(&self) -> Result<Scaler> {
         self.needs_one_pass("put together")?;
         let mut all = Group::new(&self.method, self.features)?;

@@ -150,9 +150,9 @@ pub(super) fn check_domain<T: Element>(
 /// y = scaler(log(x))
 /// ```
 ///
-/// What is learned, and the [`center`](crate::scaler::Scaler::center) and
-/// [`scale`](crate::scaler::Scaler::scale), are those of the logarithms. They are computed in f64, so that order statistics take the
-/// passes of f64; a fit holds the logarithms of one part at a time, 8 bytes an element. On the CPU only.
+/// What is learned, and the [`center`](crate::scaler::Scaler::center) and [`scale`](crate::scaler::Scaler::scale), are
+/// those of the logarithms. They are computed in f64, so that order statistics take the passes of f64; a fit holds the
+/// logarithms of one part at a time, 8 bytes an element. On the CPU only.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogFirst {

@@ -12,9 +12,9 @@
 //! | [`FixedRange`] | `(x - a) / b` | nothing | |
 //! | [`UnitNorm`] | `x / norm(row)` | nothing | `Normalizer` |
 //!
-//! A [`Logarithm`] may come before any of them. [`Method::fit_grouped`] learns parameters of every device, every site: by a
-//! key that each row has. [`quantiles`], [`median`], [`histogram`](histogram()) and means that outliers do not carry away
-//! ([`median_of_means`], [`trimmed_mean`], [`winsorized_mean`]) are there for themselves.
+//! A [`Logarithm`] may come before any of them. [`Method::fit_grouped`] learns parameters of every device, every site:
+//! by a key that each row has. [`quantiles`], [`median`], [`histogram`](histogram()) and means that outliers do not
+//! carry away ([`median_of_means`], [`trimmed_mean`], [`winsorized_mean`]) are there for themselves.
 //!
 //! A builder's `fit` makes a [`Scaler`], which transforms. [`Features`] says what has parameters of its own: the columns
 //! of a table, channels, samples, or all together. Elements are f32, f64 or u8; results f32 or f64.

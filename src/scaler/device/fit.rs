@@ -79,8 +79,8 @@ impl Method {
     ///
     /// # Errors
     /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings and for what is fitted on the CPU alone
-    /// (quantile and power transforms, logarithms), and [`Limit`](crate::ErrorKind::Limit) if the device binds too little for so many
-    /// features.
+    /// (quantile and power transforms, logarithms), and [`Limit`](crate::ErrorKind::Limit) if the device binds too
+    /// little for so many features.
     pub fn device_fitter(&self, context: &Context, features: usize) -> Result<DeviceFitter> {
         self.check(features)?;
         let state = match self {
