@@ -99,7 +99,7 @@ impl Power {
 /// but a constant. NaN is ignored by the fit and kept by the transform; values of 0 or below are refused by Box-Cox, by
 /// row and feature. An inverse is NaN where no x becomes y.
 ///
-/// Every step of the search is a pass over the data, some 15 to 30 in all: [`fit_chunks`](Self::fit_chunks) reads as
+/// Every step of the search is a pass over the data, some 10 to 40 in all: [`fit_chunks`](Self::fit_chunks) reads as
 /// often. All is computed in f64; of values that are far from 0 beside their spread, λ says little and its power loses
 /// digits, as in scikit-learn: [`Standard`](crate::scaler::Standard) them first.
 ///
