@@ -4,7 +4,8 @@ mod common;
 
 use common::context;
 use wgnorm::scaler::{
-    Features, FixedRange, Infinities, MaxAbs, Method, MinMax, Robust, Scaler, Split, Standard, UnitNorm,
+    Features, FixedRange, Infinities, Logarithm, MaxAbs, Method, MinMax, PowerTransform, QuantileTransform, Robust,
+    Scaler, Split, Standard, UnitNorm,
 };
 use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::{Context, DeviceTraits, ErrorKind};
@@ -326,4 +327,33 @@ fn bad_calls_are_refused() {
     );
     let robust = Method::from(Robust::new()).device_fitter(context, 1).unwrap();
     assert_eq!(robust.finish().unwrap_err().kind(), ErrorKind::OnePass);
+}
+
+#[test]
+fn what_no_kernel_has_is_refused() {
+    let features = Features::columns(3, 2);
+    let x = [1.0f32, 2.0, 3.0, 5.0, 6.0, 7.0];
+    for method in [
+        Method::from(QuantileTransform::new()),
+        PowerTransform::new().into(),
+        Logarithm::Log.then(Standard::new()).into(),
+    ] {
+        assert_eq!(
+            method.device_fitter(context(), 2).unwrap_err().kind(),
+            ErrorKind::Parameter
+        );
+        let scaler = method.fit(&x, features).unwrap();
+        for plan in [
+            scaler.plan_transform(context(), features),
+            scaler.plan_inverse(context(), features),
+            scaler.plan_transform_split(context(), features, &[0.0, 0.0]),
+        ] {
+            let error = plan.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.argument()),
+                (ErrorKind::Parameter, "method"),
+                "{method:?}"
+            );
+        }
+    }
 }

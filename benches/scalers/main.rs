@@ -1,10 +1,12 @@
 //! Scalers on the CPU, timed on request: reads the name of a workload from every line of stdin and answers with the
 //! seconds that it took. `benches/scalers/run` compares with scikit-learn; without input there is nothing to do.
 
+mod files;
+
 use std::io::{self, BufRead, Write};
 use std::time::Instant;
 
-use wgnorm::scaler::{Features, Method, MinMax, Robust, Standard};
+use wgnorm::scaler::{Features, Method, MinMax, PowerTransform, QuantileTransform, Robust, Standard};
 use wgnorm::verify::transfer::{download, upload};
 use wgnorm::{Context, wgpu};
 
@@ -18,6 +20,12 @@ fn main() -> io::Result<()> {
     let (mut context, mut buffer) = (None, None);
     for line in io::stdin().lock().lines() {
         let line = line?;
+        if line.starts_with("agree ") {
+            files::answer(&line);
+            println!("done");
+            io::stdout().flush()?;
+            continue;
+        }
         let x = data.get_or_insert_with(normal);
         let features = Features::columns(ROWS, COLUMNS);
         y.resize(x.len(), 0.0f32);
@@ -48,6 +56,8 @@ fn main() -> io::Result<()> {
                 fit(MinMax::new().into());
                 None
             }
+            "quantile" => Some(fit(QuantileTransform::new().into())),
+            "power" => Some(fit(PowerTransform::new().into())),
             "standard" => Some(fit(Standard::new().into())),
             "minmax" => Some(fit(MinMax::new().into())),
             other => panic!("{other} is no workload"),

@@ -1,14 +1,11 @@
-//! Learning parameters: in one pass over parts, or in several over data that are read again.
+//! Learning parameters in one pass over parts.
 
 use super::element::Element;
 use super::extremes::extremes;
 use super::features::Features;
 use super::method::{Infinities, Method};
 use super::moments::{check_weights, moments};
-use super::parameters::{Fitted, Quantiles, Scaler};
-use super::quantile::{Interpolation, Rank};
-use super::robust::Robust;
-use super::select::Selection;
+use super::parameters::{Fitted, Scaler};
 use crate::error::{Result, bail};
 
 /// What chunks are given to while they are read: see [`ReadAgain`].
@@ -71,11 +68,11 @@ impl Fitter {
 
     /// Goes on from parameters.
     pub(super) fn resume(method: Method, features: usize, fitted: Fitted) -> Result<Self> {
-        if let Fitted::Quantiles(_) = fitted {
+        if let Fitted::Quantiles(_) | Fitted::References(_) | Fitted::Powers(_) = fitted {
             bail!(
                 OnePass,
                 "method",
-                "{} needs order statistics, which one pass over parts cannot give; \
+                "{} needs order statistics or a search, which one pass over parts cannot give; \
                  fit_chunks reads the same parts several times",
                 method.name()
             );
@@ -102,7 +99,7 @@ impl Fitter {
     /// weights than rows, [`Parameter`](crate::ErrorKind::Parameter) for weights that are negative or not finite, and
     /// for methods that have none.
     pub fn partial_fit_weighted<T: Element>(&mut self, x: &[T], features: Features, weights: &[f64]) -> Result<()> {
-        if !matches!(self.method, Method::Standard(_)) {
+        if !matches!(self.method.core(), Method::Standard(_)) {
             bail!(Parameter, "weights", "are given, but {} has none", self.method.name());
         }
         check_weights(weights, features.rows())?;
@@ -112,6 +109,16 @@ impl Fitter {
     fn absorb<T: Element>(&mut self, x: &[T], features: Features, weights: Option<&[f64]>) -> Result<()> {
         features.check("x", x.len())?;
         features.expect("x", self.features)?;
+        match self.method.logarithm() {
+            None => self.learn(x, features, weights),
+            Some(logarithm) => {
+                let (logarithms, table) = logarithm.table(x, &features)?;
+                self.learn(&logarithms, table, weights)
+            }
+        }
+    }
+
+    fn learn<T: Element>(&mut self, x: &[T], features: Features, weights: Option<&[f64]>) -> Result<()> {
         let refuse = self.method.infinities() == Infinities::Refuse;
         match &mut self.fitted {
             Fitted::Extremes(whole) => {
@@ -128,7 +135,7 @@ impl Fitter {
                 refuse_infinity(refuse, feature)?;
                 whole.iter_mut().zip(&part).for_each(|(whole, part)| whole.merge(part));
             }
-            Fitted::Quantiles(_) | Fitted::Given => {}
+            Fitted::Quantiles(_) | Fitted::References(_) | Fitted::Powers(_) | Fitted::Given => {}
         }
         Ok(())
     }
@@ -178,179 +185,6 @@ pub(super) fn refuse_infinity(refuse: bool, feature: Option<usize>) -> Result<()
             "has an infinity in feature {feature}, or values whose squares are beyond f64; infinities can be kept"
         ),
         _ => Ok(()),
-    }
-}
-
-/// How often order statistics need the data.
-pub(super) fn passes<T: Element>() -> usize {
-    Selection::<T>::passes()
-}
-
-/// Fits any method.
-pub(super) fn fit<T: Element>(method: &Method, features: usize, mut chunks: impl ReadAgain<T>) -> Result<Scaler> {
-    let mut fitter = PassFitter::<T>::new(method.clone(), features)?;
-    if method.passes::<T>() == 0 {
-        return fitter.finish();
-    }
-    loop {
-        chunks.read(&mut |x, chunk| fitter.absorb(x, chunk))?;
-        if !fitter.next_pass()? {
-            return fitter.finish();
-        }
-    }
-}
-
-/// Parameters in the making, of any method: takes the data in parts, and as often as it asks for them.
-///
-/// [`Method::fit_chunks`] for those who read the data themselves: several fits can share one reading.
-///
-/// ```
-/// use wgnorm::scaler::{Features, Method, MinMax, Robust};
-/// let file = [[1.0f32, 2.0, 3.0], [4.0, 5.0, 9.0]];
-/// let methods = [Method::from(Robust::new()), MinMax::new().into()];
-/// let mut fitters = Vec::new();
-/// for method in &methods {
-///     fitters.push((method.pass_fitter::<f32>(1)?, true));
-/// }
-/// while fitters.iter().any(|(_, reads)| *reads) {
-///     for (fitter, reads) in fitters.iter_mut().filter(|(_, reads)| *reads) {
-///         for chunk in &file {
-///             fitter.absorb(chunk, Features::whole(3))?;
-///         }
-///         *reads = fitter.next_pass()?;
-///     }
-/// }
-/// assert_eq!((fitters[0].0.finish()?.center(), fitters[1].0.finish()?.center()), (&[3.5][..], &[1.0][..]));
-/// # Ok::<(), wgnorm::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct PassFitter<T: Element> {
-    state: State<T>,
-    rows: u64,
-}
-
-#[derive(Debug, Clone)]
-enum State<T: Element> {
-    Parts(Fitter),
-    Passes(Box<RobustFit<T>>),
-}
-
-impl<T: Element> PassFitter<T> {
-    pub(super) fn new(method: Method, features: usize) -> Result<Self> {
-        let state = match method {
-            Method::Robust(robust) => State::Passes(Box::new(RobustFit::new(robust, features))),
-            method => State::Parts(Fitter::new(method, features)?),
-        };
-        Ok(Self { state, rows: 0 })
-    }
-
-    /// Learns from further rows of this pass.
-    ///
-    /// # Errors
-    /// As [`Fitter::partial_fit`].
-    pub fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
-        match &mut self.state {
-            State::Parts(fitter) => fitter.partial_fit(x, features)?,
-            State::Passes(fit) if fit.complete => bail!(OnePass, "x", "is not needed again: all passes are done"),
-            State::Passes(fit) => {
-                features.check("x", x.len())?;
-                features.expect("x", fit.features)?;
-                fit.selection.count(x, &features);
-            }
-        }
-        self.rows += features.rows() as u64;
-        Ok(())
-    }
-
-    /// Learns from further rows, which have weights: for z-score.
-    ///
-    /// # Errors
-    /// As [`Fitter::partial_fit_weighted`].
-    pub fn absorb_weighted(&mut self, x: &[T], features: Features, weights: &[f64]) -> Result<()> {
-        match &mut self.state {
-            State::Parts(fitter) => fitter.partial_fit_weighted(x, features, weights)?,
-            State::Passes(_) => bail!(Parameter, "weights", "are given, but order statistics have none"),
-        }
-        self.rows += features.rows() as u64;
-        Ok(())
-    }
-
-    /// Ends a pass. True if the data are needed again, the same as before.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Data`](crate::ErrorKind::Data) if there were no rows, infinities where they are refused, or other
-    /// data than in the pass before.
-    pub fn next_pass(&mut self) -> Result<bool> {
-        match &mut self.state {
-            State::Parts(fitter) if fitter.method.passes::<T>() == 0 => Ok(false),
-            State::Parts(_) => check_rows(self.rows).map(|()| false),
-            State::Passes(fit) if fit.complete => Ok(false),
-            State::Passes(fit) => fit.next(),
-        }
-    }
-
-    /// The scaler.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OnePass`](crate::ErrorKind::OnePass) before the last pass.
-    pub fn finish(&self) -> Result<Scaler> {
-        match &self.state {
-            State::Parts(fitter) => fitter.finish(),
-            State::Passes(fit) => fit.finish(),
-        }
-    }
-}
-
-/// A robust fit in progress, whoever counts for it.
-#[derive(Debug, Clone)]
-pub(super) struct RobustFit<T: Element> {
-    robust: Robust,
-    features: usize,
-    pub selection: Selection<T>,
-    complete: bool,
-}
-
-impl<T: Element> RobustFit<T> {
-    pub fn new(robust: Robust, features: usize) -> Self {
-        let ranks = [robust.lower, 50.0, robust.upper].map(|percent| Rank {
-            q: percent / 100.0,
-            interpolation: Interpolation::Linear,
-        });
-        Self {
-            robust,
-            features,
-            selection: Selection::new(features, ranks.to_vec()),
-            complete: false,
-        }
-    }
-
-    /// Ends a pass. True if the data have to be read again.
-    pub fn next(&mut self) -> Result<bool> {
-        let again = self.selection.next()?;
-        check_rows(self.selection.rows())?;
-        refuse_infinity(self.robust.infinities == Infinities::Refuse, self.selection.infinite())?;
-        self.complete = !again;
-        Ok(again)
-    }
-
-    pub fn finish(&self) -> Result<Scaler> {
-        if !self.complete {
-            bail!(OnePass, "method", "needs all its passes over the data");
-        }
-        let quantiles = (self.selection.finish().iter())
-            .map(|selected| {
-                let [lower, median, upper] = [0, 1, 2].map(|i| selected.at(&self.selection.quantiles()[i]));
-                let count = selected.count;
-                Quantiles {
-                    count,
-                    lower,
-                    median,
-                    upper,
-                }
-            })
-            .collect();
-        let method = Method::Robust(self.robust.clone());
-        Scaler::new(method, self.features, Fitted::Quantiles(quantiles))
     }
 }
 

@@ -112,6 +112,23 @@ pub(super) fn map<T: Element, U: Real>(
     });
 }
 
+/// Maps every element by a function, which is given its row and its feature too.
+pub(super) fn each<T: Element, U: Real>(
+    source: &impl Source<T, U>,
+    from: &Features,
+    y: &mut [U],
+    features: &Features,
+    function: impl Fn(usize, usize, f64) -> f64 + Sync + Send,
+) {
+    each_block(source, from, y, features, true, |block, x, y, pitch| {
+        for (i, (row, y)) in block.rows.clone().zip(y.chunks_mut(pitch)).enumerate() {
+            for ((feature, x), y) in block.features.clone().zip(x.row(i)).zip(y) {
+                *y = U::narrow(function(row, feature, x.wide()));
+            }
+        }
+    });
+}
+
 /// Calls `work` with every block, its elements of x, where its y goes and how far rows of y are apart. Blocks have all
 /// features, or else, if `split` allows it, one.
 pub(super) fn each_block<T: Element, U: Real>(

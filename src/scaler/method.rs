@@ -3,10 +3,13 @@
 use super::element::Element;
 use super::extremes::Extremes;
 use super::features::Features;
-use super::fit::{self, Fitter, PassFitter, ReadAgain};
+use super::fit::{Fitter, ReadAgain, Visit};
+use super::logarithm::{Logarithm, check_domain};
 use super::moments::Moment;
 use super::parameters::{Fitted, Quantiles, Scaler};
-use super::{FixedRange, MaxAbs, MinMax, Robust, Standard, UnitNorm};
+use super::passes::{self, PassFitter};
+use super::power::Power;
+use super::{FixedRange, LogFirst, MaxAbs, MinMax, PowerTransform, QuantileTransform, Robust, Standard, UnitNorm};
 use crate::error::Result;
 
 /// What a fit makes of infinities.
@@ -39,10 +42,16 @@ pub enum Method {
     FixedRange(FixedRange),
     /// To the norms of rows.
     UnitNorm(UnitNorm),
+    /// To a uniform or normal distribution.
+    Quantile(QuantileTransform),
+    /// To what is most like a normal distribution.
+    Power(PowerTransform),
+    /// A logarithm, then another.
+    LogFirst(LogFirst),
 }
 
 impl Method {
-    /// Its name in messages and files.
+    /// Its name in messages and files; after a logarithm, that of what scales.
     pub fn name(&self) -> &'static str {
         match self {
             Self::MinMax(_) => "min_max",
@@ -51,16 +60,38 @@ impl Method {
             Self::Robust(_) => "robust",
             Self::FixedRange(_) => "fixed_range",
             Self::UnitNorm(_) => "unit_norm",
+            Self::Quantile(_) => "quantile",
+            Self::Power(_) => "power",
+            Self::LogFirst(first) => first.then.name(),
         }
     }
 
     /// How often a fit reads elements of this type: one pass can take the data [in parts](Self::fitter), more read them
-    /// [again](Self::fit_chunks).
+    /// [again](Self::fit_chunks). Power transforms search, and take so many passes at most.
     pub fn passes<T: Element>(&self) -> usize {
         match self {
-            Self::Robust(_) => fit::passes::<T>(),
+            Self::Robust(method) => passes::of_ranks::<T>(&method.ranks()),
+            Self::Quantile(method) => passes::of_ranks::<T>(&method.ranks()),
+            Self::Power(_) => PowerTransform::MOST_PASSES,
+            Self::LogFirst(first) => first.then.passes::<f64>(),
             Self::FixedRange(_) | Self::UnitNorm(_) => 0,
-            _ => 1,
+            Self::MinMax(_) | Self::MaxAbs(_) | Self::Standard(_) => 1,
+        }
+    }
+
+    /// The logarithm that is taken first, if any.
+    pub fn logarithm(&self) -> Option<Logarithm> {
+        match self {
+            Self::LogFirst(first) => Some(first.logarithm),
+            _ => None,
+        }
+    }
+
+    /// What scales, without a logarithm before it.
+    pub(super) fn core(&self) -> &Self {
+        match self {
+            Self::LogFirst(first) => &first.then,
+            method => method,
         }
     }
 
@@ -72,7 +103,7 @@ impl Method {
     pub fn fit<T: Element>(&self, x: &[T], features: Features) -> Result<Scaler> {
         features.check("x", x.len())?;
         features.check_rows("x")?;
-        self.fit_chunks(features.count(), |visit: &mut fit::Visit<'_, T>| visit(x, features))
+        self.fit_chunks(features.count(), |visit: &mut Visit<'_, T>| visit(x, features))
     }
 
     /// Learns the parameters of data that are read in chunks, as often as [`passes`](Self::passes) says, and need not be
@@ -83,7 +114,7 @@ impl Method {
     /// the same at every reading.
     pub fn fit_chunks<T: Element>(&self, features: usize, chunks: impl ReadAgain<T>) -> Result<Scaler> {
         self.check(features)?;
-        fit::fit(self, features, chunks)
+        passes::fit(self, features, chunks)
     }
 
     /// What takes the data in parts, in one pass.
@@ -112,6 +143,9 @@ impl Method {
             Self::MaxAbs(method) => method.infinities,
             Self::Standard(method) => method.infinities,
             Self::Robust(method) => method.infinities,
+            Self::Quantile(method) => method.infinities,
+            Self::Power(method) => method.infinities,
+            Self::LogFirst(first) => first.then.infinities(),
             Self::FixedRange(_) | Self::UnitNorm(_) => Infinities::Keep,
         }
     }
@@ -128,8 +162,30 @@ impl Method {
                     len => Features::columns(1, features).expect("features", len),
                 }
             }
-            Self::MaxAbs(_) | Self::Standard(_) | Self::UnitNorm(_) => Ok(()),
+            Self::Quantile(method) => method.check(),
+            Self::LogFirst(first) => first.check(features),
+            Self::MaxAbs(_) | Self::Standard(_) | Self::UnitNorm(_) | Self::Power(_) => Ok(()),
         }
+    }
+
+    /// Whether a value can be scaled: has a logarithm where one is taken, and a power. A NaN stays one.
+    pub fn takes(&self, x: f64) -> bool {
+        match self {
+            Self::LogFirst(first) => first.logarithm.takes(x) && first.then.takes(first.logarithm.of(x)),
+            Self::Power(power) => power.takes(x),
+            _ => true,
+        }
+    }
+
+    /// Refuses values that cannot be scaled.
+    pub(super) fn check_domain<T: Element>(&self, x: &[T], features: &Features) -> Result<()> {
+        const BOX_COX: &str = "Box-Cox powers are of values above 0; Yeo-Johnson takes all";
+        let why = match (self, self.core()) {
+            (_, Self::Power(power)) if !power.takes(0.0) => BOX_COX,
+            (Self::LogFirst(first), _) if first.logarithm != Logarithm::Symlog => first.logarithm.domain(),
+            _ => return Ok(()),
+        };
+        check_domain(x, features, why, |x| self.takes(x))
     }
 
     /// What is known of no data.
@@ -138,6 +194,9 @@ impl Method {
             Self::MinMax(_) | Self::MaxAbs(_) => Fitted::Extremes(vec![Extremes::NONE; features]),
             Self::Standard(_) => Fitted::Moments(vec![Moment::default(); features]),
             Self::Robust(_) => Fitted::Quantiles(vec![Quantiles::NONE; features]),
+            Self::Quantile(_) => Fitted::References(vec![vec![f64::NAN]; features]),
+            Self::Power(_) => Fitted::Powers(vec![Power::NONE; features]),
+            Self::LogFirst(first) => first.then.nothing(features),
             Self::FixedRange(_) | Self::UnitNorm(_) => Fitted::Given,
         }
     }

@@ -7,8 +7,14 @@
 //! | [`MaxAbs`] | `x / max abs(x)` | in one pass, parts merge | `MaxAbsScaler` |
 //! | [`Standard`] | `(x - mean) / deviation` | in one pass, parts merge | `StandardScaler` |
 //! | [`Robust`] | `(x - median) / (upper - lower quantile)` | in several passes | `RobustScaler` |
+//! | [`QuantileTransform`] | `F(x)`, or its normal quantile | in several passes | `QuantileTransformer` |
+//! | [`PowerTransform`] | a power of x, standardized | in several passes | `PowerTransformer` |
 //! | [`FixedRange`] | `(x - a) / b` | nothing | |
 //! | [`UnitNorm`] | `x / norm(row)` | nothing | `Normalizer` |
+//!
+//! A [`Logarithm`] may come before any of them. [`Method::fit_grouped`] learns parameters of every device, every site:
+//! by a key that each row has. [`quantiles`], [`median`], [`histogram`](histogram()) and means that outliers do not
+//! carry away ([`median_of_means`], [`trimmed_mean`], [`winsorized_mean`]) are there for themselves.
 //!
 //! A builder's `fit` makes a [`Scaler`], which transforms. [`Features`] says what has parameters of its own: the columns
 //! of a table, channels, samples, or all together. Elements are f32, f64 or u8; results f32 or f64.
@@ -29,7 +35,8 @@
 //! # On a device
 //!
 //! f32 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
-//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too.
+//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too. Quantile and
+//! power transforms, logarithms, keys and robust centers are computed on the CPU alone.
 //!
 //! # Rules
 //!
@@ -44,13 +51,19 @@
 //! `2^-50 max|x|`, a variance by less than `2^-45 + 2^-50 |mean| / deviation` of itself. Results are the same bits from run to
 //! run and on any number of threads.
 
+mod apply;
+mod brent;
+mod centers;
 mod device;
 mod element;
 mod extremes;
 mod features;
 mod fit;
 mod fixed;
+mod grouped;
+mod grouped_fit;
 mod histogram;
+mod logarithm;
 mod map;
 mod maxabs;
 mod method;
@@ -59,7 +72,12 @@ mod moments;
 mod normal;
 mod parallel;
 mod parameters;
+mod passes;
+mod power;
+mod power_fit;
 mod quantile;
+mod quantile_transform;
+mod ranks;
 mod robust;
 mod select;
 mod split;
@@ -70,19 +88,26 @@ mod stored;
 mod tests;
 mod unit;
 
+pub use centers::{median_of_means, trimmed_mean, winsorized_mean};
 pub use device::{DeviceFitter, Recorded, TransformPlan};
 pub use element::{Element, Real};
 pub use extremes::Extremes;
 pub use features::Features;
-pub use fit::{Fitter, PassFitter, ReadAgain, Visit};
+pub use fit::{Fitter, ReadAgain, Visit};
 pub use fixed::FixedRange;
+pub use grouped::GroupedScaler;
+pub use grouped_fit::GroupedFitter;
 pub use histogram::{Edges, Histogram, histogram};
+pub use logarithm::{LogFirst, Logarithm};
 pub use maxabs::MaxAbs;
 pub use method::{Infinities, Method};
 pub use minmax::MinMax;
 pub use moments::Moment;
 pub use parameters::{Fitted, Quantiles, Scaler};
+pub use passes::PassFitter;
+pub use power::{Power, PowerTransform, Powers};
 pub use quantile::{Interpolation, median, quantiles};
+pub use quantile_transform::{Distribution, QuantileTransform};
 pub use robust::Robust;
 pub use split::Split;
 pub use standard::Standard;

@@ -4,7 +4,7 @@
 //! Golub and LeVeque (1979), in their order.
 
 use super::element::Element;
-use super::features::{Features, Values};
+use super::features::{Block, Features, Values};
 use super::parallel::{self, widest};
 use crate::error::{Result, bail};
 
@@ -73,9 +73,33 @@ pub(super) fn moments<T: Element>(x: &[T], features: &Features, weights: Option<
         }
         moments
     });
+    together(features, &blocks, &parts)
+}
+
+/// The moments of what a function makes of the values, which it is given with their features.
+pub(super) fn moments_of<T: Element>(
+    x: &[T],
+    features: &Features,
+    function: impl Fn(usize, f64) -> f64 + Sync + Send,
+) -> Vec<Moment> {
+    let blocks = features.blocks();
+    let parts = parallel::map(&blocks, |block| {
+        let mut buffer = Vec::new();
+        let values = block.values(features, x, &mut buffer);
+        let mapped: Vec<f64> = (0..values.rows)
+            .flat_map(|row| block.features.clone().zip(values.row(row)))
+            .map(|(feature, x)| function(feature, x.wide()))
+            .collect();
+        moments(&mapped, &Features::columns(values.rows, values.width), None)
+    });
+    together(features, &blocks, &parts)
+}
+
+/// The moments of all blocks, merged in their order.
+fn together(features: &Features, blocks: &[Block], parts: &[Vec<Moment>]) -> Vec<Moment> {
     let mut whole = vec![Moment::default(); features.count()];
     for (block, part) in blocks.iter().zip(parts) {
-        for (whole, part) in whole[block.features.clone()].iter_mut().zip(&part) {
+        for (whole, part) in whole[block.features.clone()].iter_mut().zip(part) {
             whole.merge(part);
         }
     }

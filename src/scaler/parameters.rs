@@ -1,13 +1,10 @@
-//! What was learned, and its application.
+//! What was learned.
 
-use super::element::{Element, Real};
 use super::extremes::Extremes;
-use super::features::Features;
 use super::fit::Fitter;
-use super::map::{self, InPlace, Lines, Other, Source};
 use super::method::Method;
 use super::moments::Moment;
-use super::unit;
+use super::power::Power;
 use crate::error::{Result, bail};
 
 /// A range, a magnitude, a norm below this counts as 1: ten times the epsilon of f64, as scikit-learn has it.
@@ -23,6 +20,10 @@ pub enum Fitted {
     Moments(Vec<Moment>),
     /// Medians and quantiles.
     Quantiles(Vec<Quantiles>),
+    /// The values at all quantiles, in order: as many of each feature.
+    References(Vec<Vec<f64>>),
+    /// Powers, and what they make of the data.
+    Powers(Vec<Power>),
     /// Nothing.
     Given,
 }
@@ -55,8 +56,10 @@ impl Quantiles {
 /// y = (x - center) / scale + offset        (and clipped, where the method says so)
 /// ```
 ///
-/// with the three numbers of each feature; [`UnitNorm`](crate::scaler::UnitNorm) has none and divides rows by their
-/// norms. Elements are computed in f64 and rounded once. x and y may be laid out differently.
+/// with the three numbers of each feature. [`UnitNorm`](crate::scaler::UnitNorm) and
+/// [`QuantileTransform`](crate::scaler::QuantileTransform) have none; after a
+/// [`Logarithm`](crate::scaler::Logarithm) or of a [`PowerTransform`](crate::scaler::PowerTransform) they are those of
+/// what has become of x. Elements are computed in f64 and rounded once. x and y may be laid out differently.
 ///
 /// With the feature `serde` (on by default) parameters can be saved in any format of it. What is read is checked:
 /// version, settings, widths. Text formats have NaN and infinities as strings. Of `serde_json` ask for its feature
@@ -83,9 +86,9 @@ pub struct Scaler {
     pub(super) method: Method,
     pub(super) features: usize,
     pub(super) fitted: Fitted,
-    center: Vec<f64>,
-    scale: Vec<f64>,
-    offset: Vec<f64>,
+    pub(super) center: Vec<f64>,
+    pub(super) scale: Vec<f64>,
+    pub(super) offset: Vec<f64>,
 }
 
 impl Scaler {
@@ -115,7 +118,7 @@ impl Scaler {
             }
             (center, scale, offset)
         };
-        let (center, scale, offset) = match (&method, &fitted) {
+        let (center, scale, offset) = match (method.core(), &fitted) {
             (Method::MinMax(to), Fitted::Extremes(extremes)) if extremes.len() == features => each(&|i| {
                 let (min, max) = extremes[i].values();
                 (min, not_small(max - min) / (to.high - to.low), to.low)
@@ -138,6 +141,17 @@ impl Scaler {
                 (fixed.a[i], fixed.b[i], 0.0)
             }),
             (Method::UnitNorm(_), Fitted::Given) => Default::default(),
+            (Method::Quantile(to), Fitted::References(tables)) if tables.len() == features => {
+                to.check_tables(tables)?;
+                Default::default()
+            }
+            (Method::Power(to), Fitted::Powers(powers)) if powers.len() == features => each(&|i| {
+                let moment = &powers[i].moment;
+                match to.standardize {
+                    true => (moment.mean(), deviation(moment), 0.0),
+                    false => (0.0, 1.0, 0.0),
+                }
+            }),
             _ => bail!(
                 Shape,
                 "parameters",
@@ -170,17 +184,17 @@ impl Scaler {
         &self.fitted
     }
 
-    /// What is subtracted, by feature; empty for unit norms.
+    /// What is subtracted, by feature; empty for unit norms and quantile transforms.
     pub fn center(&self) -> &[f64] {
         &self.center
     }
 
-    /// What is divided by then; empty for unit norms.
+    /// What is divided by then; empty for unit norms and quantile transforms.
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 
-    /// What is added last; empty for unit norms.
+    /// What is added last; empty for unit norms and quantile transforms.
     pub fn offset(&self) -> &[f64] {
         &self.offset
     }
@@ -192,134 +206,6 @@ impl Scaler {
     pub fn fitter(&self) -> Result<Fitter> {
         Fitter::resume(self.method.clone(), self.features, self.fitted.clone())
     }
-
-    /// What y is held between.
-    pub(super) fn bounds(&self) -> Option<(f64, f64)> {
-        match &self.method {
-            Method::MinMax(to) if to.clip => Some((to.low, to.high)),
-            Method::MaxAbs(to) if to.clip => Some((-1.0, 1.0)),
-            _ => None,
-        }
-    }
-
-    /// Transforms `x` into `y`, which lies as x does.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of features than was fitted, and for features
-    /// of y that share elements, [`Size`](crate::ErrorKind::Size) for slices that are too short.
-    pub fn transform<T: Element, U: Real>(&self, x: &[T], features: Features, y: &mut [U]) -> Result<()> {
-        self.transform_to(x, features, y, features)
-    }
-
-    /// Transforms `x` into `y`, whose features lie elsewhere: images N×H×W×C to N×C×H×W.
-    ///
-    /// ```
-    /// use wgnorm::scaler::{Features, FixedRange};
-    /// // Two RGB pixels of u8 to three planes of f32.
-    /// let x = [0u8, 51, 102, 255, 204, 153];
-    /// let mut y = [0.0f32; 6];
-    /// let planes = Features::channels(1, 3, 2);
-    /// FixedRange::uniform(0.0, 255.0)?.scaler(3)?.transform_to(&x, Features::columns(2, 3), &mut y, planes)?;
-    /// assert_eq!(y, [0.0, 1.0, 0.2, 0.8, 0.4, 0.6]);
-    /// # Ok::<(), wgnorm::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of rows.
-    pub fn transform_to<T: Element, U: Real>(
-        &self,
-        x: &[T],
-        features: Features,
-        y: &mut [U],
-        to: Features,
-    ) -> Result<()> {
-        self.check(x.len(), &features, y.len(), &to)?;
-        let source = Other { x, features: &features };
-        self.apply(&source, &features, y, &to);
-        Ok(())
-    }
-
-    /// Transforms in place.
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform).
-    pub fn transform_in_place<T: Real>(&self, x: &mut [T], features: Features) -> Result<()> {
-        self.check(x.len(), &features, x.len(), &features)?;
-        self.apply(&InPlace, &features, x, &features);
-        Ok(())
-    }
-
-    /// Transforms `y` back: `x = (y - offset) * scale + center`. What was clipped stays so.
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform), and [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for unit norms,
-    /// which have no inverse.
-    pub fn inverse_transform<T: Element, U: Real>(&self, y: &[T], features: Features, x: &mut [U]) -> Result<()> {
-        self.check(y.len(), &features, x.len(), &features)?;
-        let lines = self.inverse()?;
-        map::map(
-            &lines,
-            &Other {
-                x: y,
-                features: &features,
-            },
-            &features,
-            x,
-            &features,
-        );
-        Ok(())
-    }
-
-    /// Transforms back in place.
-    ///
-    /// # Errors
-    /// As [`inverse_transform`](Self::inverse_transform).
-    pub fn inverse_transform_in_place<T: Real>(&self, y: &mut [T], features: Features) -> Result<()> {
-        self.check(y.len(), &features, y.len(), &features)?;
-        map::map(&self.inverse()?, &InPlace, &features, y, &features);
-        Ok(())
-    }
-
-    fn check(&self, x: usize, from: &Features, y: usize, to: &Features) -> Result<()> {
-        from.expect("x", self.features)?;
-        to.expect("y", self.features)?;
-        if from.rows() != to.rows() {
-            bail!(Shape, "y", "has {} rows, x has {}", to.rows(), from.rows());
-        }
-        from.check("x", x)?;
-        to.check("y", y)?;
-        to.check_distinct("y")
-    }
-
-    fn apply<T: Element, U: Real>(&self, source: &impl Source<T, U>, from: &Features, y: &mut [U], to: &Features) {
-        match &self.method {
-            Method::UnitNorm(method) => unit::divide(method.norm, source, from, y, to),
-            _ => map::map(&self.forward(), source, from, y, to),
-        }
-    }
-
-    /// The transform.
-    pub(super) fn forward(&self) -> Lines {
-        Lines {
-            center: self.center.clone(),
-            factor: self.scale.iter().map(|scale| scale.recip()).collect(),
-            offset: self.offset.clone(),
-            bounds: self.bounds(),
-        }
-    }
-
-    /// The transform back.
-    pub(super) fn inverse(&self) -> Result<Lines> {
-        if let Method::UnitNorm(_) = self.method {
-            bail!(Parameter, "method", "unit_norm has no inverse: the norms are not kept");
-        }
-        Ok(Lines {
-            center: self.offset.clone(),
-            factor: self.scale.clone(),
-            offset: self.center.clone(),
-            bounds: None,
-        })
-    }
 }
 
 /// A divisor; NaN stays.
@@ -329,8 +215,16 @@ fn not_small(scale: f64) -> f64 {
 
 /// The standard deviation, or 1 if it may be nothing but the error of computing it.
 fn deviation(moment: &Moment) -> f64 {
+    if is_constant(moment) {
+        1.0
+    } else {
+        moment.variance().sqrt()
+    }
+}
+
+/// Whether a variance may be nothing but the error of computing it.
+pub(super) fn is_constant(moment: &Moment) -> bool {
     let Moment { count, mean, .. } = *moment;
     let variance = moment.variance();
-    let error = count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2);
-    if variance <= error { 1.0 } else { variance.sqrt() }
+    variance <= count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2)
 }

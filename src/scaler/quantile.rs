@@ -1,7 +1,8 @@
-//! Quantiles: which ranks they are, and how values between ranks are made.
+//! Exact quantiles.
 
 use super::element::Element;
 use super::features::Features;
+use super::ranks::{Rank, Ranks};
 use super::select;
 use crate::error::{Result, bail};
 
@@ -21,65 +22,6 @@ pub enum Interpolation {
     Nearest,
     /// The mean of both.
     Midpoint,
-}
-
-/// A quantile of any number of values.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rank {
-    /// From 0 to 1.
-    pub q: f64,
-    pub interpolation: Interpolation,
-}
-
-impl Rank {
-    /// The rank below, and how far towards the next one, of `count` values.
-    ///
-    /// The product is numpy's, in f64, so that the same values are taken: 0.1 of 11 values is the second, though 0.1 is
-    /// a little more than that in f64. It is exact to the rank for as many values as f64 counts.
-    fn place(&self, count: u64) -> (u64, f64) {
-        let last = count - 1;
-        let place = last as f64 * self.q;
-        let place = match self.interpolation {
-            Interpolation::Linear => place,
-            Interpolation::Lower => place.floor(),
-            Interpolation::Higher => place.ceil(),
-            Interpolation::Nearest => place.round_ties_even(),
-            Interpolation::Midpoint => 0.5 * (place.floor() + place.ceil()),
-        };
-        let rank = (place.floor() as u64).min(last);
-        (rank, place - place.floor())
-    }
-
-    /// The ranks that are needed, of `count` values.
-    pub fn ranks(&self, count: u64) -> impl Iterator<Item = u64> {
-        let ranks = (count > 0).then(|| {
-            let (rank, share) = self.place(count);
-            rank..=if share > 0.0 { rank + 1 } else { rank }
-        });
-        ranks.into_iter().flatten()
-    }
-
-    /// The quantile of `count` values, given those of the ranks; NaN of none.
-    pub fn of(&self, count: u64, value: impl Fn(u64) -> f64) -> f64 {
-        if count == 0 {
-            return f64::NAN;
-        }
-        let (rank, share) = self.place(count);
-        let low = value(rank);
-        if share == 0.0 {
-            return low;
-        }
-        let high = value(rank + 1);
-        // As numpy does; equal values (infinite ones too) have nothing between them.
-        let distance = high - low;
-        if low == high {
-            low
-        } else if share >= 0.5 {
-            high - distance * (1.0 - share)
-        } else {
-            low + distance * share
-        }
-    }
 }
 
 /// Checks quantiles, from 0 to 1.
@@ -117,7 +59,7 @@ pub fn quantiles<T: Element>(
     let ranks = ranks(quantiles, interpolation)?;
     features.check("x", x.len())?;
     features.check_rows("x")?;
-    let (selected, _) = select::select(x, &features, &ranks)?;
+    let (selected, _) = select::select(x, &features, Ranks::Quantiles(ranks.clone()))?;
     Ok((selected.iter())
         .map(|selected| ranks.iter().map(|rank| selected.at(rank)).collect())
         .collect())
@@ -204,19 +146,6 @@ mod tests {
             check(features, |i| (noise[i] * 50.0) as i64 as u8);
         }
         check(Features::whole(9), |_| f32::NAN);
-    }
-
-    #[test]
-    fn ranks_are_exact_beyond_the_integers_of_f32() {
-        let rank = Rank {
-            q: 0.5,
-            interpolation: Interpolation::Linear,
-        };
-        assert_eq!(rank.ranks((1 << 25) + 3).collect::<Vec<_>>(), [(1 << 24) + 1]);
-        assert_eq!(rank.ranks((1 << 40) + 2).collect::<Vec<_>>(), [1 << 39, (1 << 39) + 1]);
-        let last = Rank { q: 1.0, ..rank };
-        assert_eq!(last.ranks(u64::MAX).collect::<Vec<_>>(), [u64::MAX - 1]);
-        assert_eq!(last.ranks(0).count(), 0);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 use super::method::{Infinities, Method, methods};
 use super::normal::normal_quantile;
+use super::parameters::{Fitted, Quantiles};
+use super::quantile::Interpolation;
+use super::ranks::{Rank, Ranks};
+use super::select::Selected;
 use crate::error::{Result, bail};
 
 /// Robust scaling: by median and quantiles, which outliers do not move.
@@ -84,6 +88,32 @@ impl Robust {
             true => normal_quantile(self.upper / 100.0) - normal_quantile(self.lower / 100.0),
             false => 1.0,
         }
+    }
+
+    fn quantiles(&self) -> [Rank; 3] {
+        [self.lower, 50.0, self.upper].map(|percent| Rank {
+            q: percent / 100.0,
+            interpolation: Interpolation::Linear,
+        })
+    }
+
+    /// What is wanted of every feature.
+    pub(super) fn ranks(&self) -> Ranks {
+        Ranks::Quantiles(self.quantiles().to_vec())
+    }
+
+    /// What is learned of the values of these ranks.
+    pub(super) fn fitted(&self, selected: &[Selected]) -> Fitted {
+        let quantiles = |selected: &Selected| {
+            let [lower, median, upper] = self.quantiles().map(|quantile| selected.at(&quantile));
+            Quantiles {
+                count: selected.count,
+                lower,
+                median,
+                upper,
+            }
+        };
+        Fitted::Quantiles(selected.iter().map(quantiles).collect())
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -7,19 +7,41 @@
 use super::element::{Element, FIRST_BITS, Key};
 use super::features::{Block, Features, Values};
 use super::parallel::{self, widest};
-use super::quantile::Rank;
+use super::ranks::{Rank, Ranks};
 use crate::error::{Result, bail};
 
 /// Rows whose keys are counted feature by feature: what a first cache holds.
 const TILE: usize = 1 << 12;
 /// Where the table by first digits says that none is wanted.
 const NONE: u32 = u32::MAX;
+/// Ranks of a feature beyond which the digits after the first are narrow: of wide ones, each rank has 8 KB of counters.
+const MANY: usize = 64;
+/// The bits of a narrow digit.
+const NARROW: u32 = 7;
+/// Prefixes of a feature that are looked through one by one.
+const FEW: usize = 8;
+
+/// The digits by which so many ranks of a feature are selected: one a pass.
+fn digits<K: Key>(ranks: usize) -> Vec<(u32, u32)> {
+    if ranks <= MANY {
+        return K::DIGITS.to_vec();
+    }
+    let mut digits = vec![K::DIGITS[0]];
+    let mut rest = K::DIGITS[0].0;
+    while rest > 0 {
+        let bits = rest.min(NARROW);
+        rest -= bits;
+        digits.push((rest, bits));
+    }
+    digits
+}
 
 /// A selection in progress.
 #[derive(Debug, Clone)]
 pub(super) struct Selection<T: Element> {
-    quantiles: Vec<Rank>,
+    ranks: Ranks,
     features: usize,
+    digits: Vec<(u32, u32)>,
     /// The pass, as an index of the digits.
     pass: usize,
     /// What has been counted in this pass.
@@ -66,23 +88,29 @@ struct Counts {
 pub(super) struct Selected {
     /// Values that are not NaN.
     pub count: u64,
-    /// By rank: those that were wanted.
+    /// By rank, in order: those that were wanted.
     pub values: Vec<(u64, f64)>,
 }
 
 impl Selected {
+    /// The value of a rank that was wanted.
+    pub fn value(&self, rank: u64) -> f64 {
+        let place = self.values.binary_search_by_key(&rank, |value| value.0);
+        place.map_or(f64::NAN, |place| self.values[place].1)
+    }
+
     /// The value of a quantile; NaN of no value.
     pub fn at(&self, quantile: &Rank) -> f64 {
-        let value = |rank: u64| (self.values.iter().find(|value| value.0 == rank)).map_or(f64::NAN, |value| value.1);
-        quantile.of(self.count, value)
+        quantile.of(self.count, |rank| self.value(rank))
     }
 }
 
 impl<T: Element> Selection<T> {
     /// Prepares to count.
-    pub fn new(features: usize, quantiles: Vec<Rank>) -> Self {
+    pub fn new(features: usize, ranks: Ranks) -> Self {
         let mut selection = Self {
-            quantiles,
+            digits: digits::<T::Key>(ranks.most()),
+            ranks,
             features,
             pass: 0,
             counts: Counts::default(),
@@ -100,8 +128,8 @@ impl<T: Element> Selection<T> {
     }
 
     /// How often the data are read.
-    pub fn passes() -> usize {
-        T::Key::DIGITS.len()
+    pub fn passes(ranks: &Ranks) -> usize {
+        digits::<T::Key>(ranks.most()).len()
     }
 
     fn nothing(&self) -> Counts {
@@ -109,7 +137,7 @@ impl<T: Element> Selection<T> {
             rows: 0,
             missing: vec![0; self.features],
             infinite: vec![false; self.features],
-            digits: vec![0; self.slots.prefixes.len() << T::Key::DIGITS[self.pass].1],
+            digits: vec![0; self.slots.prefixes.len() << self.digits[self.pass].1],
         }
     }
 
@@ -179,7 +207,7 @@ impl<T: Element> Selection<T> {
 
     #[inline(always)]
     fn count_further(&self, keys: impl Iterator<Item = T::Key>, feature: usize, counts: &mut Small) {
-        let (shift, bits) = T::Key::DIGITS[self.pass];
+        let (shift, bits) = self.digits[self.pass];
         let (first_shift, first_bits) = T::Key::DIGITS[0];
         let first = &self.slots.first[feature << FIRST_BITS..][..1 << FIRST_BITS];
         let range = &self.slots.ranges[feature];
@@ -192,8 +220,14 @@ impl<T: Element> Selection<T> {
             let prefix = key.shifted(shift + bits);
             let mut slot = slot as usize;
             if self.pass > 1 {
-                while slot < range.end && self.slots.prefixes[slot].shifted(shift + bits) < prefix {
-                    slot += 1;
+                let is_below = |slot: usize| self.slots.prefixes[slot].shifted(shift + bits) < prefix;
+                if range.len() <= FEW {
+                    while slot < range.end && is_below(slot) {
+                        slot += 1;
+                    }
+                } else {
+                    let known = &self.slots.prefixes[slot..range.end];
+                    slot += known.partition_point(|known| known.shifted(shift + bits) < prefix);
                 }
                 if slot == range.end || self.slots.prefixes[slot].shifted(shift + bits) != prefix {
                     continue;
@@ -208,7 +242,7 @@ impl<T: Element> Selection<T> {
     /// # Errors
     /// If they were not the same as in the pass before.
     pub fn next(&mut self) -> Result<bool> {
-        let (shift, bits) = T::Key::DIGITS[self.pass];
+        let (shift, bits) = self.digits[self.pass];
         if self.pass == 0 {
             self.rows = self.counts.rows;
             self.missing = std::mem::take(&mut self.counts.missing);
@@ -243,7 +277,7 @@ impl<T: Element> Selection<T> {
             }
         }
         self.pass += 1;
-        if self.pass == Self::passes() || self.wanted.iter().all(Vec::is_empty) {
+        if self.pass == self.digits.len() || self.wanted.iter().all(Vec::is_empty) {
             return Ok(false);
         }
         self.make_slots(shift);
@@ -256,22 +290,18 @@ impl<T: Element> Selection<T> {
         Ok(true)
     }
 
-    /// The ranks that the quantiles take of so many values.
+    /// The ranks that are wanted of as many values as there are.
     fn want(&mut self) {
         let rows = self.rows;
         self.wanted = (self.missing.iter().enumerate())
             .map(|(feature, missing)| {
-                let mut ranks: Vec<u64> = (self.quantiles.iter())
-                    .flat_map(|quantile| quantile.ranks(rows - missing))
-                    .collect();
-                ranks.sort_unstable();
-                ranks.dedup();
                 let wanted = |rank| Wanted {
                     rank,
                     below: rank,
                     prefix: T::Key::default(),
                     slot: feature,
                 };
+                let ranks = self.ranks.of(rows - missing, rows);
                 ranks.into_iter().map(wanted).collect()
             })
             .collect();
@@ -302,11 +332,6 @@ impl<T: Element> Selection<T> {
     /// A feature that has an infinity, if any. Known after the first pass.
     pub fn infinite(&self) -> Option<usize> {
         self.counts.infinite.iter().position(|&infinite| infinite)
-    }
-
-    /// What is selected.
-    pub fn quantiles(&self) -> &[Rank] {
-        &self.quantiles
     }
 
     /// Rows of the first pass.
@@ -407,12 +432,8 @@ impl Small {
 }
 
 /// The order statistics of data in memory.
-pub(super) fn select<T: Element>(
-    x: &[T],
-    features: &Features,
-    quantiles: &[Rank],
-) -> Result<(Vec<Selected>, Option<usize>)> {
-    let mut selection = Selection::<T>::new(features.count(), quantiles.to_vec());
+pub(super) fn select<T: Element>(x: &[T], features: &Features, ranks: Ranks) -> Result<(Vec<Selected>, Option<usize>)> {
+    let mut selection = Selection::<T>::new(features.count(), ranks);
     loop {
         selection.count(x, features);
         if !selection.next()? {

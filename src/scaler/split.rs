@@ -82,6 +82,15 @@ impl Scaler {
                 one.median += pivot;
                 one.upper += pivot;
             }),
+            // (No device fits them.)
+            Fitted::References(_) | Fitted::Powers(_) => {
+                bail!(
+                    Parameter,
+                    "method",
+                    "{} is not known of values less a pivot",
+                    self.method.name()
+                );
+            }
             Fitted::Given => {}
         }
         Self::new(self.method.clone(), self.features, fitted)

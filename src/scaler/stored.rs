@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::extremes::Extremes;
+use super::grouped::GroupedScaler;
 use super::method::Method;
 use super::moments::Moment;
 use super::parameters::{Fitted, Quantiles, Scaler};
+use super::power::Power;
 use crate::error::{Error, Result, bail};
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +39,15 @@ enum StoredFitted {
         median: Vec<Number>,
         upper: Vec<Number>,
     },
+    References {
+        values: Vec<Vec<Number>>,
+    },
+    Powers {
+        lambda: Vec<Number>,
+        count: Vec<Number>,
+        mean: Vec<Number>,
+        m2: Vec<Number>,
+    },
     Given,
 }
 
@@ -58,6 +69,18 @@ impl From<Scaler> for Stored {
                 median: all.iter().map(|one| Number(one.median)).collect(),
                 upper: all.iter().map(|one| Number(one.upper)).collect(),
             },
+            Fitted::References(all) => StoredFitted::References {
+                values: all
+                    .iter()
+                    .map(|one| one.iter().copied().map(Number).collect())
+                    .collect(),
+            },
+            Fitted::Powers(all) => StoredFitted::Powers {
+                lambda: all.iter().map(|one| Number(one.lambda)).collect(),
+                count: all.iter().map(|one| Number(one.moment.count)).collect(),
+                mean: all.iter().map(|one| Number(one.moment.mean)).collect(),
+                m2: all.iter().map(|one| Number(one.moment.m2)).collect(),
+            },
             Fitted::Given => StoredFitted::Given,
         };
         Self {
@@ -73,29 +96,14 @@ impl TryFrom<Stored> for Scaler {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
-        let (version, known) = (stored.version, Self::VERSION);
-        if version != known {
-            bail!(
-                Version,
-                "version",
-                "of the parameters is {version}, this crate reads {known}"
-            );
-        }
+        check_version(stored.version)?;
         let fitted = match stored.fitted {
             StoredFitted::Extremes { min, max } => {
                 alike(&[min.len(), max.len()])?;
                 let pairs = min.into_iter().zip(max);
                 Fitted::Extremes(pairs.map(|(min, max)| Extremes { min: min.0, max: max.0 }).collect())
             }
-            StoredFitted::Moments { count, mean, m2 } => {
-                alike(&[count.len(), mean.len(), m2.len()])?;
-                let moment = |((count, mean), m2): ((Number, Number), Number)| Moment {
-                    count: count.0,
-                    mean: mean.0,
-                    m2: m2.0,
-                };
-                Fitted::Moments(count.into_iter().zip(mean).zip(m2).map(moment).collect())
-            }
+            StoredFitted::Moments { count, mean, m2 } => Fitted::Moments(moments(count, mean, m2)?),
             StoredFitted::Quantiles {
                 count,
                 lower,
@@ -111,10 +119,84 @@ impl TryFrom<Stored> for Scaler {
                 };
                 Fitted::Quantiles((0..count.len()).map(quantiles).collect())
             }
+            StoredFitted::References { values } => {
+                let table = |table: Vec<Number>| table.into_iter().map(|value| value.0).collect();
+                Fitted::References(values.into_iter().map(table).collect())
+            }
+            StoredFitted::Powers {
+                lambda,
+                count,
+                mean,
+                m2,
+            } => {
+                alike(&[lambda.len(), count.len()])?;
+                let powers = lambda.into_iter().zip(moments(count, mean, m2)?);
+                let power = |(lambda, moment): (Number, Moment)| Power {
+                    lambda: lambda.0,
+                    moment,
+                };
+                Fitted::Powers(powers.map(power).collect())
+            }
             StoredFitted::Given => Fitted::Given,
         };
         Self::new(stored.method, stored.features, fitted)
     }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredGroups {
+    version: u32,
+    keys: Vec<u32>,
+    scalers: Vec<Scaler>,
+    others: Option<Scaler>,
+}
+
+impl From<GroupedScaler> for StoredGroups {
+    fn from(grouped: GroupedScaler) -> Self {
+        Self {
+            version: Scaler::VERSION,
+            keys: grouped.keys,
+            scalers: grouped.scalers,
+            others: grouped.others,
+        }
+    }
+}
+
+impl TryFrom<StoredGroups> for GroupedScaler {
+    type Error = Error;
+
+    fn try_from(stored: StoredGroups) -> Result<Self> {
+        check_version(stored.version)?;
+        alike(&[stored.keys.len(), stored.scalers.len()])?;
+        let grouped = Self::new(stored.keys.into_iter().zip(stored.scalers))?;
+        match stored.others {
+            Some(others) => grouped.with_others(others),
+            None => Ok(grouped),
+        }
+    }
+}
+
+fn check_version(version: u32) -> Result<()> {
+    let known = Scaler::VERSION;
+    if version != known {
+        bail!(
+            Version,
+            "version",
+            "of the parameters is {version}, this crate reads {known}"
+        );
+    }
+    Ok(())
+}
+
+fn moments(count: Vec<Number>, mean: Vec<Number>, m2: Vec<Number>) -> Result<Vec<Moment>> {
+    alike(&[count.len(), mean.len(), m2.len()])?;
+    let moment = |((count, mean), m2): ((Number, Number), Number)| Moment {
+        count: count.0,
+        mean: mean.0,
+        m2: m2.0,
+    };
+    Ok(count.into_iter().zip(mean).zip(m2).map(moment).collect())
 }
 
 fn alike(lengths: &[usize]) -> Result<()> {

@@ -3,6 +3,9 @@
 use super::*;
 use crate::ErrorKind;
 
+mod groups;
+mod transforms;
+
 const COLUMNS: usize = 5;
 
 fn noise(rows: usize, seed: u64) -> Vec<f32> {

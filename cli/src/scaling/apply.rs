@@ -9,13 +9,13 @@ use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use rayon::prelude::*;
-use wgnorm::scaler::Scaler;
+use wgnorm::scaler::{GroupedScaler, Logarithm, Scaler};
 
 use super::batch::{Keys, Matrix};
 use super::gpu::Gpu;
 use super::parameters::{Parameters, PartParameters, Scalers};
 use super::shortest::shortest;
-use super::spec::{Curve, Scale};
+use super::spec::Scale;
 use crate::device::DeviceArgs;
 use crate::failure::Result;
 use crate::table::{Chunk, Column, Table, Want};
@@ -40,9 +40,13 @@ pub struct Application<'a> {
 struct BoundPart<'a> {
     scale: &'a Scale,
     columns: Vec<usize>,
-    /// By number of key; one if there are no keys.
-    scalers: Vec<&'a Scaler>,
-    keys: Keys,
+    scalers: BoundScalers<'a>,
+}
+
+enum BoundScalers<'a> {
+    OfAllRows(&'a Scaler),
+    /// By number of key.
+    ByKey(Keys, Box<GroupedScaler>),
 }
 
 impl<'a> Application<'a> {
@@ -67,10 +71,17 @@ impl<'a> Application<'a> {
             parts.push(BoundPart {
                 scale,
                 columns: places,
-                scalers: learned.iter().map(|(_, scaler)| scaler).collect(),
-                keys: match learned {
-                    Scalers::ByKey(_) => Keys::known(learned.iter().filter_map(|(key, _)| key)),
-                    Scalers::OfAllRows(_) => Keys::default(),
+                scalers: match learned {
+                    Scalers::OfAllRows(scaler) => BoundScalers::OfAllRows(scaler),
+                    // What was given is the same for all keys.
+                    Scalers::ByKey(scalers) if scale.method.passes::<f64>() == 0 => {
+                        let first = scalers.values().next();
+                        BoundScalers::OfAllRows(first.ok_or_else(|| table.failure("the parameters are of no key"))?)
+                    }
+                    Scalers::ByKey(scalers) => BoundScalers::ByKey(
+                        Keys::known(scalers.keys().map(String::as_str)),
+                        Box::new(GroupedScaler::new((0..).zip(scalers.values().cloned()))?),
+                    ),
                 },
             });
         }
@@ -152,31 +163,29 @@ impl BoundPart<'_> {
         direction: Direction,
         gpu: Option<&Gpu>,
     ) -> Result<Vec<ArrayRef>> {
-        let curve = self.scale.curve;
         let target = |column: usize| scaled_type(&table.columns()[column].data_type);
         let narrow: Vec<bool> = (self.columns.iter())
             .map(|&column| target(column) == DataType::Float32)
             .collect();
         let mut matrix = match direction {
-            Direction::Forward => Matrix::of(table, chunk, &self.columns, curve, |x| curve.refusal(x))?,
-            Direction::Inverse => Matrix::of(table, chunk, &self.columns, Curve::None, |_| None)?,
+            Direction::Forward => {
+                let refuse = |x| self.scale.refusal(x);
+                Matrix::of(table, chunk, &self.columns, self.scale.logarithm, refuse)?
+            }
+            Direction::Inverse => Matrix::of(table, chunk, &self.columns, None, |_| None)?,
         };
-        match by.filter(|_| self.keys.len() > 0) {
-            None => {
-                let gpu = gpu.filter(|_| Gpu::takes(table, self.scale, &self.columns));
+        let gpu = gpu.filter(|_| Gpu::takes(table, self.scale, &self.columns));
+        let keys = match (&mut self.scalers, by) {
+            (BoundScalers::ByKey(keys, _), Some(by)) => keys.numbers(table, chunk, by, false)?,
+            _ => Vec::new(),
+        };
+        match (&self.scalers, direction, gpu) {
+            (BoundScalers::OfAllRows(scaler), Direction::Forward, Some(gpu)) => {
                 let features = matrix.features(self.columns.len());
-                match gpu {
-                    Some(gpu) => gpu.transform(self.scalers[0], &mut matrix.values, features)?,
-                    None => map(self.scale, self.scalers[0], direction, &narrow, &mut matrix)?,
-                }
+                gpu.transform(scaler, &mut matrix.values, features)?;
             }
-            Some(by) => {
-                for (key, rows) in self.keys.rows(table, chunk, by, false)? {
-                    let mut part = matrix.gather(&rows);
-                    map(self.scale, self.scalers[key], direction, &narrow, &mut part)?;
-                    matrix.scatter(&rows, &part);
-                }
-            }
+            (scalers, Direction::Forward, _) => scalers.transform(&keys, &mut matrix, self.columns.len())?,
+            (scalers, Direction::Inverse, _) => scalers.undo(self.scale, &keys, &narrow, &mut matrix)?,
         }
         let array = |(i, &column): (usize, &usize)| {
             let nulls = chunk.columns[column].as_ref().and_then(|array| array.nulls().cloned());
@@ -195,28 +204,51 @@ fn scaled_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// Scales columns, or undoes it. `narrow` tells the columns of f32.
-fn map(scale: &Scale, scaler: &Scaler, direction: Direction, narrow: &[bool], matrix: &mut Matrix) -> Result<()> {
-    let features = matrix.features(scaler.features());
-    if direction == Direction::Forward {
-        scaler.transform_in_place(&mut matrix.values, features)?;
-        return Ok(());
-    }
-    let scaled = matrix.values.clone();
-    scaler.inverse_transform_in_place(&mut matrix.values, features)?;
-    let rows = matrix.rows.max(1);
-    let columns = matrix
-        .values
-        .par_chunks_mut(rows)
-        .zip(scaled.par_chunks(rows))
-        .enumerate();
-    columns.for_each(|(i, (x, y))| {
-        let line = Line::of(scaler, i, narrow[i]);
-        for (x, &y) in x.iter_mut().zip(y) {
-            *x = line.settle(scale.curve, *x, y);
+impl BoundScalers<'_> {
+    fn transform(&self, keys: &[u32], matrix: &mut Matrix, columns: usize) -> Result<()> {
+        let features = matrix.features(columns);
+        match self {
+            Self::OfAllRows(scaler) => scaler.transform_in_place(&mut matrix.values, features)?,
+            Self::ByKey(_, scalers) => scalers.transform_in_place(&mut matrix.values, features, keys)?,
         }
-    });
-    Ok(())
+        Ok(())
+    }
+
+    /// The scaler of a row.
+    fn of(&self, keys: &[u32], row: usize) -> Option<&Scaler> {
+        match self {
+            Self::OfAllRows(scaler) => Some(scaler),
+            Self::ByKey(_, scalers) => scalers.get(keys[row]),
+        }
+    }
+
+    /// Undoes it. `narrow` tells the columns of f32.
+    fn undo(&self, scale: &Scale, keys: &[u32], narrow: &[bool], matrix: &mut Matrix) -> Result<()> {
+        let features = matrix.features(narrow.len());
+        let scaled = matrix.values.clone();
+        match self {
+            Self::OfAllRows(scaler) => scaler.inverse_transform_in_place(&mut matrix.values, features)?,
+            Self::ByKey(_, scalers) => scalers.inverse_transform_in_place(&mut matrix.values, features, keys)?,
+        }
+        let rows = matrix.rows.max(1);
+        let columns = matrix
+            .values
+            .par_chunks_mut(rows)
+            .zip(scaled.par_chunks(rows))
+            .enumerate();
+        columns.for_each(|(i, (x, y))| {
+            for (row, (x, &y)) in x.iter_mut().zip(y).enumerate() {
+                *x = match self.of(keys, row) {
+                    // Of what is no line, the error is not known: x stays as it is computed.
+                    Some(scaler) if scale.is_of_lines() => {
+                        Line::of(scaler, i, narrow[i]).settle(scale.logarithm, *x, y)
+                    }
+                    _ => scale.logarithm.map_or(*x, |logarithm| logarithm.inverse(*x)),
+                };
+            }
+        });
+        Ok(())
+    }
 }
 
 /// What the library does to one column: `y = (x - center) * factor + offset`.
@@ -238,13 +270,14 @@ impl Line {
         }
     }
 
-    fn forward(&self, curve: Curve, x: f64) -> f64 {
-        let y = (curve.of(x) - self.center) * self.scale.recip() + self.offset;
+    fn forward(&self, logarithm: Option<Logarithm>, x: f64) -> f64 {
+        let x = logarithm.map_or(x, |logarithm| logarithm.of(x));
+        let y = (x - self.center) * self.scale.recip() + self.offset;
         if self.narrow { f64::from(y as f32) } else { y }
     }
 
-    /// What x was, given y and the inverse that the library makes of it, before the curve is undone.
-    fn settle(&self, curve: Curve, inverse: f64, y: f64) -> f64 {
+    /// What x was, given y and the inverse that the library makes of it, before the logarithm is undone.
+    fn settle(&self, logarithm: Option<Logarithm>, inverse: f64, y: f64) -> f64 {
         // Half of the distance from 1 to the next number: what a rounding is off by.
         let unit = if self.narrow {
             f64::from(f32::EPSILON)
@@ -254,11 +287,15 @@ impl Line {
         // Roundings: of the difference, of 1 / scale and of the product, in y; of the product, in the inverse. Then those
         // of y and of the inverse themselves.
         let off = (y - self.offset) * self.scale;
-        let mut error = unit * (5.0 * off.abs() + 2.0 * (y * self.scale).abs() + inverse.abs());
-        let x = curve.inverse(inverse);
-        if curve != Curve::None {
-            error = (error + 2.0 * unit * inverse.abs()) * curve.slope_of_inverse(inverse) + 4.0 * unit * x.abs();
-        }
-        shortest(x, error, |x| self.forward(curve, x) == y)
+        let error = unit * (5.0 * off.abs() + 2.0 * (y * self.scale).abs() + inverse.abs());
+        let (x, error) = match logarithm {
+            None => (inverse, error),
+            Some(logarithm) => {
+                let x = logarithm.inverse(inverse);
+                let of_logarithm = (error + 2.0 * unit * inverse.abs()) * logarithm.slope_of_inverse(inverse);
+                (x, of_logarithm + 4.0 * unit * x.abs())
+            }
+        };
+        shortest(x, error, |x| self.forward(logarithm, x) == y)
     }
 }

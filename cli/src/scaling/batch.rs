@@ -1,4 +1,4 @@
-//! Numbers of some rows, as the library takes them: column after column, and by key.
+//! Numbers of some rows, as the library takes them: column after column, and keys by number.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,8 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use wgnorm::scaler::Features;
+use wgnorm::scaler::{Features, Logarithm};
 
-use super::spec::Curve;
 use crate::failure::Result;
 use crate::table::{Chunk, Table};
 
@@ -21,12 +20,12 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Takes columns of a chunk, and the curve of them. `refuse` may say what is wrong with a value.
+    /// Takes columns of a chunk, and the logarithm of them if there is one. `refuse` may say what is wrong with a value.
     pub fn of(
         table: &dyn Table,
         chunk: &Chunk,
         columns: &[usize],
-        curve: Curve,
+        logarithm: Option<Logarithm>,
         refuse: impl Fn(f64) -> Option<String>,
     ) -> Result<Self> {
         let mut values = Vec::with_capacity(columns.len() * chunk.rows);
@@ -37,8 +36,8 @@ impl Matrix {
             if let Some((row, what)) = first(of_column, &refuse) {
                 return Err(table.wrong(chunk.first_row + row as u64, column, what));
             }
-            if curve != Curve::None {
-                of_column.iter_mut().for_each(|x| *x = curve.of(*x));
+            if let Some(logarithm) = logarithm {
+                of_column.iter_mut().for_each(|x| *x = logarithm.of(*x));
             }
         }
         Ok(Self {
@@ -54,25 +53,6 @@ impl Matrix {
 
     pub fn column(&self, column: usize) -> &[f64] {
         &self.values[column * self.rows..][..self.rows]
-    }
-
-    /// Some rows.
-    pub fn gather(&self, rows: &[usize]) -> Self {
-        let columns = self.values.chunks(self.rows.max(1));
-        Self {
-            values: columns.flat_map(|column| rows.iter().map(|&row| column[row])).collect(),
-            rows: rows.len(),
-        }
-    }
-
-    /// Puts rows back where they were gathered.
-    pub fn scatter(&mut self, rows: &[usize], part: &Self) {
-        let columns = self.values.chunks_mut(self.rows.max(1));
-        for (column, part) in columns.zip(part.values.chunks(part.rows.max(1))) {
-            for (&row, &value) in rows.iter().zip(part) {
-                column[row] = value;
-            }
-        }
     }
 }
 
@@ -94,14 +74,14 @@ fn first(values: &[f64], refuse: impl Fn(f64) -> Option<String>) -> Option<(usiz
 /// The keys that rows have in a column, numbered as they are met.
 #[derive(Debug, Default)]
 pub struct Keys {
-    numbers: HashMap<String, usize>,
+    numbers: HashMap<String, u32>,
 }
 
 impl Keys {
     /// Keys that are known.
     pub fn known<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
         Self {
-            numbers: keys.enumerate().map(|(i, key)| (key.to_owned(), i)).collect(),
+            numbers: (0..).zip(keys).map(|(number, key)| (key.to_owned(), number)).collect(),
         }
     }
 
@@ -111,48 +91,37 @@ impl Keys {
 
     /// The keys, by number.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<(&String, &usize)> = self.numbers.iter().collect();
+        let mut names: Vec<(&String, &u32)> = self.numbers.iter().collect();
         names.sort_unstable_by_key(|(_, number)| **number);
         names.into_iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The rows of a chunk by the number of their key. What is not `known` is added, or refused.
-    pub fn rows(
-        &mut self,
-        table: &dyn Table,
-        chunk: &Chunk,
-        column: usize,
-        add: bool,
-    ) -> Result<Vec<(usize, Vec<usize>)>> {
+    /// The number of the key of every row of a chunk. What is not known is added, or refused.
+    pub fn numbers(&mut self, table: &dyn Table, chunk: &Chunk, column: usize, add: bool) -> Result<Vec<u32>> {
         let Some(keys) = &chunk.columns[column] else {
             return Err(table.failure("the keys were not read"));
         };
         let keys =
             cast(keys, &DataType::Utf8).map_err(|error| table.wrong(chunk.first_row, column, error.to_string()))?;
         let keys = keys.as_string::<i32>();
-        let mut rows: Vec<(usize, Vec<usize>)> = Vec::new();
-        let mut place: HashMap<usize, usize> = HashMap::new();
+        let mut numbers = Vec::with_capacity(keys.len());
         for row in 0..keys.len() {
             let refuse = |what: String| table.wrong(chunk.first_row + row as u64, column, what);
             if keys.is_null(row) || keys.value(row).trim().is_empty() {
                 return Err(refuse("the key is missing".into()));
             }
             let key = keys.value(row);
-            let number = match self.numbers.get(key) {
+            numbers.push(match self.numbers.get(key) {
                 Some(&number) => number,
                 None if add => {
-                    let number = self.numbers.len();
+                    let number = u32::try_from(self.numbers.len())
+                        .map_err(|_| refuse("there are more keys than 2^32".into()))?;
                     self.numbers.insert(key.to_owned(), number);
                     number
                 }
                 None => return Err(refuse(format!("{key:?} was not among the keys that were fitted"))),
-            };
-            let place = *place.entry(number).or_insert_with(|| {
-                rows.push((number, Vec::new()));
-                rows.len() - 1
             });
-            rows[place].1.push(row);
         }
-        Ok(rows)
+        Ok(numbers)
     }
 }

@@ -14,8 +14,8 @@ use crate::table::{Chunk, Table, Want};
 
 /// Numbers that are kept in memory, so that order statistics need not read the file again: 256 MB.
 const KEPT: usize = 1 << 25;
-/// Columns times keys of which order statistics are taken: each has counts of some 50 KB.
-const MOST_ORDERED: usize = 1 << 13;
+/// Bytes of counts that order statistics may take.
+const MOST_COUNTS: usize = 400 << 20;
 
 /// What is fitted of a table.
 pub struct Fit<'a> {
@@ -77,41 +77,43 @@ fn learns(part: &Part) -> bool {
     part.scale.method.passes::<f64>() > 0
 }
 
+/// What order statistics of a column hold, for each key: counts of the digits of as many values as are wanted.
+fn bytes_of_counts(part: &Part) -> usize {
+    match part.scale.method {
+        Method::Robust(_) => 50 << 10,
+        Method::Quantile(_) => 3 << 20,
+        _ => 0,
+    }
+}
+
 /// A part that is being fitted.
 struct Fitting<'a> {
     part: &'a Part,
-    gpu: Option<&'a Gpu>,
-    /// By key; one if there are no keys.
-    learners: Vec<Learner<'a>>,
+    gpu: bool,
+    learner: Learner<'a>,
     missing: Vec<u64>,
 }
 
 impl Fitting<'_> {
-    /// Whether it needs its numbers (again).
-    fn reads(&self) -> bool {
-        // Before the first row there are no learners.
-        self.learners.is_empty() || self.learners.iter().any(|learner| learner.reads)
-    }
-
-    /// How often it needs its numbers.
+    /// How often it needs its numbers, at most.
     fn passes(&self) -> usize {
-        Learner::passes(&self.part.scale.method, self.gpu.is_some())
+        Learner::passes(&self.part.scale.method, self.gpu)
     }
 }
 
 /// What some rows give to the parts that need them.
 struct Batch {
     matrices: Vec<Option<Matrix>>,
-    /// Rows by number of key.
-    keys: Option<Vec<(usize, Vec<usize>)>>,
+    /// The number of the key of every row.
+    keys: Option<Vec<u32>>,
     weights: Option<Vec<f64>>,
 }
 
 /// Fits a table.
 pub fn fit(table: &dyn Table, fit: &Fit<'_>) -> Result<Parameters> {
     fit.check(table)?;
-    let mut run = Run::new(table, fit);
-    while run.fittings.iter().any(Fitting::reads) {
+    let mut run = Run::new(table, fit)?;
+    while run.fittings.iter().any(|fitting| fitting.learner.reads) {
         run.pass()?;
     }
     run.finish()
@@ -133,16 +135,20 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(table: &'a dyn Table, fit: &'a Fit<'a>) -> Self {
-        let fitting = |part: &'a Part| Fitting {
-            part,
-            gpu: fit.gpu_of(table, part),
-            learners: Vec::new(),
-            missing: vec![0; part.columns.len()],
+    fn new(table: &'a dyn Table, fit: &'a Fit<'a>) -> Result<Self> {
+        let fitting = |part: &'a Part| {
+            let (columns, gpu) = (part.columns.len(), fit.gpu_of(table, part));
+            let learner = Learner::new(&part.scale.method, columns, fit.by.is_some(), gpu);
+            Ok(Fitting {
+                part,
+                gpu: gpu.is_some(),
+                learner: learner.map_err(|error| refusal(table, part, &error))?,
+                missing: vec![0; columns],
+            })
         };
-        let fittings: Vec<_> = fit.parts.iter().map(fitting).collect();
+        let fittings: Vec<_> = fit.parts.iter().map(fitting).collect::<Result<_>>()?;
         let most = fittings.iter().map(Fitting::passes).max().unwrap_or(0).max(1);
-        Self {
+        Ok(Self {
             table,
             fit,
             fittings,
@@ -152,7 +158,7 @@ impl<'a> Run<'a> {
             passes: 0,
             readings: 0,
             most,
-        }
+        })
     }
 
     /// Gives all rows to the parts that need them, from memory if they are there.
@@ -170,11 +176,8 @@ impl<'a> Run<'a> {
             return Err(self.table.failure("has no rows, there is nothing to learn from"));
         }
         for fitting in &mut self.fittings {
-            for learner in &mut fitting.learners {
-                learner
-                    .next_pass()
-                    .map_err(|error| refusal(self.table, fitting.part, &error))?;
-            }
+            let ended = fitting.learner.next_pass();
+            ended.map_err(|error| refusal(self.table, fitting.part, &error))?;
         }
         Ok(())
     }
@@ -185,30 +188,76 @@ impl<'a> Run<'a> {
         self.readings += 1;
         let label = match self.most {
             1 => self.file_name(),
-            most => format!("{}, reading {} of {most}", self.file_name(), self.readings),
+            most => format!(
+                "{}, reading {} of {}{most}",
+                self.file_name(),
+                self.readings,
+                self.at_most()
+            ),
         };
         let mut progress = Progress::new(label, table.bytes());
         for chunk in table.read_ahead(&self.fit.wants(table), &progress.read)? {
             let chunk = chunk?;
             let batch = take(table, self.fit, &self.fittings, &mut self.keys, &chunk, first)?;
-            grow(
-                &mut self.fittings,
-                if self.fit.by.is_some() { self.keys.len() } else { 1 },
-            )?;
-            check_order(table, &self.fittings)?;
+            self.check_counts()?;
             if first {
                 count_missing(&mut self.fittings, &batch);
             }
             absorb(table, &mut self.fittings, &batch)?;
             progress.advance(chunk.rows);
             if first && self.kept.keep(batch, &self.fittings) {
-                tell_readings(table, &self.fittings, self.most);
+                self.tell_readings();
             }
         }
         if first {
             self.rows = progress.rows();
         }
         Ok(())
+    }
+
+    /// Refuses more keys than there is memory for the counts of.
+    fn check_counts(&self) -> Result<()> {
+        let keys = if self.fit.by.is_some() { self.keys.len() } else { 1 };
+        let bytes = |fitting: &Fitting<'_>| {
+            let columns = fitting.part.columns.len() * keys;
+            columns.saturating_mul(bytes_of_counts(fitting.part))
+        };
+        let bytes: usize = self.fittings.iter().map(bytes).fold(0, usize::saturating_add);
+        if bytes > MOST_COUNTS {
+            return Err(self.table.failure(format!(
+                "the order statistics of these columns{} would need {} MB, more than {}",
+                if self.fit.by.is_some() { ", for each key," } else { "" },
+                bytes >> 20,
+                MOST_COUNTS >> 20
+            )));
+        }
+        Ok(())
+    }
+
+    /// Searches may end before the last pass.
+    fn at_most(&self) -> &'static str {
+        let searches = |fitting: &Fitting<'_>| matches!(fitting.part.scale.method, Method::Power(_));
+        if self.fittings.iter().any(searches) {
+            "up to "
+        } else {
+            ""
+        }
+    }
+
+    /// Says why the file is read again.
+    fn tell_readings(&self) {
+        let several = self.fittings.iter().filter(|fitting| fitting.passes() > 1);
+        let names: Vec<String> = several.map(|fitting| fitting.part.scale.to_string()).collect();
+        note(
+            "note",
+            &format!(
+                "{} needs the numbers again, and they are too many to keep: {} is read {}{} times",
+                names.join(", "),
+                self.table.path().display(),
+                self.at_most(),
+                self.most
+            ),
+        );
     }
 
     fn file_name(&self) -> String {
@@ -271,20 +320,6 @@ impl Kept {
     }
 }
 
-/// Says why the file is read again.
-fn tell_readings(table: &dyn Table, fittings: &[Fitting<'_>], most: usize) {
-    let ordered = fittings.iter().filter(|fitting| fitting.passes() > 1);
-    let names: Vec<String> = ordered.map(|fitting| fitting.part.scale.to_string()).collect();
-    note(
-        "note",
-        &format!(
-            "{} takes order statistics, and the numbers are too many to keep: {} is read {most} times",
-            names.join(", "),
-            table.path().display()
-        ),
-    );
-}
-
 /// What a chunk gives to the parts that still read.
 fn take(
     table: &dyn Table,
@@ -300,10 +335,10 @@ fn take(
         let learns = learns(part);
         let refuse = |x: f64| match x.is_infinite() && learns {
             true => Some(format!("{x}: nothing can be learned of infinite values")),
-            false => part.scale.curve.refusal(x),
+            false => part.scale.refusal(x),
         };
-        let matrix = || Matrix::of(table, chunk, &part.columns, part.scale.curve, refuse);
-        matrices.push(fitting.reads().then(matrix).transpose()?);
+        let matrix = || Matrix::of(table, chunk, &part.columns, part.scale.logarithm, refuse);
+        matrices.push(fitting.learner.reads.then(matrix).transpose()?);
     }
     let weights = match fit.weight {
         Some(column) => {
@@ -325,32 +360,8 @@ fn take(
     Ok(Batch {
         matrices,
         weights,
-        keys: fit.by.map(|by| keys.rows(table, chunk, by, first)).transpose()?,
+        keys: (fit.by.map(|by| keys.numbers(table, chunk, by, first))).transpose()?,
     })
-}
-
-/// Makes learners for keys that are new.
-fn grow(fittings: &mut [Fitting<'_>], count: usize) -> Result<()> {
-    for fitting in fittings {
-        while fitting.learners.len() < count {
-            let columns = fitting.part.columns.len();
-            (fitting.learners).push(Learner::new(&fitting.part.scale.method, columns, fitting.gpu)?);
-        }
-    }
-    Ok(())
-}
-
-fn check_order(table: &dyn Table, fittings: &[Fitting<'_>]) -> Result<()> {
-    let ordered = fittings.iter().filter(|fitting| fitting.passes() > 1);
-    let count: usize = ordered
-        .map(|fitting| fitting.learners.len() * fitting.part.columns.len())
-        .sum();
-    if count > MOST_ORDERED {
-        return Err(table.failure(format!(
-            "columns times keys are more than {MOST_ORDERED}, of which robust would need more than 400 MB"
-        )));
-    }
-    Ok(())
 }
 
 fn count_missing(fittings: &mut [Fitting<'_>], batch: &Batch) {
@@ -364,28 +375,12 @@ fn count_missing(fittings: &mut [Fitting<'_>], batch: &Batch) {
 
 fn absorb(table: &dyn Table, fittings: &mut [Fitting<'_>], batch: &Batch) -> Result<()> {
     for (fitting, matrix) in fittings.iter_mut().zip(&batch.matrices) {
-        let Some(matrix) = matrix.as_ref().filter(|_| fitting.reads()) else {
-            continue;
-        };
+        let Some(matrix) = matrix else { continue };
         let part = fitting.part;
-        let columns = part.columns.len();
-        let mut give = |key: usize, matrix: &Matrix, weights: Option<&[f64]>| {
-            let Some(learner) = fitting.learners.get_mut(key) else {
-                return Err(table.failure("has other keys than when it was read before"));
-            };
-            let weights = weights.filter(|_| learns(part));
-            let learned = learner.absorb(&matrix.values, matrix.features(columns), weights);
-            learned.map_err(|error| refusal(table, part, &error))
-        };
-        let Some(keys) = &batch.keys else {
-            give(0, matrix, batch.weights.as_deref())?;
-            continue;
-        };
-        for (key, rows) in keys {
-            let weights =
-                (batch.weights.as_ref()).map(|weights| rows.iter().map(|&row| weights[row]).collect::<Vec<_>>());
-            give(*key, &matrix.gather(rows), weights.as_deref())?;
-        }
+        let weights = batch.weights.as_deref().filter(|_| learns(part));
+        let features = matrix.features(part.columns.len());
+        let learned = (fitting.learner).absorb(&matrix.values, features, batch.keys.as_deref(), weights);
+        learned.map_err(|error| refusal(table, part, &error))?;
     }
     Ok(())
 }
@@ -398,18 +393,13 @@ fn refusal(table: &dyn Table, part: &Part, error: &wgnorm::Error) -> Failure {
 }
 
 fn finish(table: &dyn Table, fitting: &Fitting<'_>, keys: Option<&[String]>) -> Result<PartParameters> {
-    let finished = |learner: &Learner<'_>| learner.finish().map_err(|error| refusal(table, fitting.part, &error));
-    let mut scalers = fitting.learners.iter().map(finished);
+    let finished = fitting.learner.finish(keys.map(<[String]>::len));
+    let mut scalers = finished
+        .map_err(|error| refusal(table, fitting.part, &error))?
+        .into_iter();
     let learned = match (keys, scalers.next()) {
-        (Some(keys), first) => {
-            let scalers = first.into_iter().chain(scalers);
-            let pairs = keys
-                .iter()
-                .zip(scalers)
-                .map(|(key, scaler)| scaler.map(|scaler| (key.clone(), scaler)));
-            Scalers::ByKey(pairs.collect::<Result<_>>()?)
-        }
-        (None, Some(scaler)) => Scalers::OfAllRows(scaler?),
+        (Some(keys), first) => Scalers::ByKey(keys.iter().cloned().zip(first.into_iter().chain(scalers)).collect()),
+        (None, Some(scaler)) => Scalers::OfAllRows(scaler),
         (None, None) => return Err(table.failure("has no rows, there is nothing to learn from")),
     };
     let names = fitting

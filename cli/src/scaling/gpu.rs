@@ -5,7 +5,7 @@ use wgnorm::scaler::{DeviceFitter, Features, Scaler};
 use wgnorm::verify::transfer::{create, download, upload};
 use wgnorm::{Context, Result};
 
-use super::spec::{Curve, Scale};
+use super::spec::Scale;
 use crate::device::DeviceArgs;
 use crate::failure::Result as Failed;
 use crate::table::Table;
@@ -26,11 +26,12 @@ impl Gpu {
         }
     }
 
-    /// Whether columns that are scaled like this are f32 from the file to the arithmetic.
+    /// Whether columns that are scaled like this are f32 from the file to the arithmetic, and kernels have it.
     pub fn takes(table: &dyn Table, scale: &Scale, columns: &[usize]) -> bool {
         let is_f32 =
             |&column: &usize| matches!(table.columns()[column].data_type, DataType::Float16 | DataType::Float32);
-        scale.curve == Curve::None && columns.iter().all(is_f32)
+        let is_there = scale.logarithm.is_none() && (scale.is_of_lines() || scale.is_of_rows());
+        is_there && columns.iter().all(is_f32)
     }
 
     pub fn context(&self) -> &Context {

@@ -1,11 +1,11 @@
-//! Parameters in the making, on the CPU or on a GPU.
+//! Parameters in the making, on the CPU or on a GPU, of all rows or by key.
 
 use wgnorm::Result;
-use wgnorm::scaler::{DeviceFitter, Features, Method, PassFitter, Scaler};
+use wgnorm::scaler::{DeviceFitter, Features, GroupedFitter, Method, PassFitter, Scaler};
 
 use super::gpu::Gpu;
 
-/// What learns of some columns, of all rows or of those of one key.
+/// What learns of some columns.
 pub struct Learner<'a> {
     fitter: Fitter<'a>,
     /// Whether it needs its numbers (again).
@@ -15,18 +15,23 @@ pub struct Learner<'a> {
 enum Fitter<'a> {
     Cpu(Box<PassFitter<f64>>),
     Gpu(Box<DeviceFitter>, &'a Gpu),
+    Keys(Box<GroupedFitter<f64>>),
+    /// Nothing is learned: the scaler is there.
+    Given(Scaler),
 }
 
 impl<'a> Learner<'a> {
-    pub fn new(method: &Method, features: usize, gpu: Option<&'a Gpu>) -> Result<Self> {
+    pub fn new(method: &Method, features: usize, by_key: bool, gpu: Option<&'a Gpu>) -> Result<Self> {
         let fitter = match gpu {
             Some(gpu) => Fitter::Gpu(Box::new(method.device_fitter(gpu.context(), features)?), gpu),
+            None if method.passes::<f64>() == 0 => Fitter::Given(method.pass_fitter::<f64>(features)?.finish()?),
+            None if by_key => Fitter::Keys(Box::new(method.grouped_fitter(features)?)),
             None => Fitter::Cpu(Box::new(method.pass_fitter(features)?)),
         };
         Ok(Self { fitter, reads: true })
     }
 
-    /// How often it needs its numbers.
+    /// How often it needs its numbers, at most.
     pub fn passes(method: &Method, gpu: bool) -> usize {
         if gpu {
             method.passes::<f32>()
@@ -35,12 +40,22 @@ impl<'a> Learner<'a> {
         }
     }
 
-    /// Learns from rows of this pass, if it needs them; only on the CPU they may have weights.
-    pub fn absorb(&mut self, values: &[f64], features: Features, weights: Option<&[f64]>) -> Result<()> {
+    /// Learns from rows of this pass, if it needs them; only on the CPU they may have keys and weights.
+    pub fn absorb(
+        &mut self,
+        values: &[f64],
+        features: Features,
+        keys: Option<&[u32]>,
+        weights: Option<&[f64]>,
+    ) -> Result<()> {
+        let keys = keys.unwrap_or_default();
         match (&mut self.fitter, weights) {
             _ if !self.reads => Ok(()),
+            (Fitter::Given(_), _) => Ok(()),
             (Fitter::Cpu(fitter), Some(weights)) => fitter.absorb_weighted(values, features, weights),
             (Fitter::Cpu(fitter), None) => fitter.absorb(values, features),
+            (Fitter::Keys(fitter), Some(weights)) => fitter.absorb_weighted(values, features, keys, weights),
+            (Fitter::Keys(fitter), None) => fitter.absorb(values, features, keys),
             (Fitter::Gpu(fitter, gpu), _) => gpu.absorb(fitter, values, features),
         }
     }
@@ -51,15 +66,20 @@ impl<'a> Learner<'a> {
             self.reads = match &mut self.fitter {
                 Fitter::Cpu(fitter) => fitter.next_pass()?,
                 Fitter::Gpu(fitter, _) => fitter.next_pass()?,
+                Fitter::Keys(fitter) => fitter.next_pass()?,
+                Fitter::Given(_) => false,
             };
         }
         Ok(())
     }
 
-    pub fn finish(&self) -> Result<Scaler> {
-        match &self.fitter {
-            Fitter::Cpu(fitter) => fitter.finish(),
-            Fitter::Gpu(fitter, _) => fitter.finish(),
-        }
+    /// The scalers: of so many keys, by their numbers, or of all rows.
+    pub fn finish(&self, keys: Option<usize>) -> Result<Vec<Scaler>> {
+        Ok(match &self.fitter {
+            Fitter::Cpu(fitter) => vec![fitter.finish()?],
+            Fitter::Gpu(fitter, _) => vec![fitter.finish()?],
+            Fitter::Keys(fitter) => fitter.finish()?.iter().map(|(_, scaler)| scaler.clone()).collect(),
+            Fitter::Given(scaler) => vec![scaler.clone(); keys.unwrap_or(1)],
+        })
     }
 }

@@ -6,7 +6,7 @@
 
 use wgnorm::scaler::{Extremes, Fitted, FixedRange, MaxAbs, Method, MinMax, Moment, Scaler, Standard};
 
-use super::spec::{Curve, Scale};
+use super::spec::Scale;
 use crate::files::{Array, Npz};
 
 /// The attributes that tell a scaler, each of one alone.
@@ -96,7 +96,7 @@ fn moments(mean: &[f64], var: &[f64], seen: &[f64]) -> wgnorm::Result<Scaler> {
 
 /// The attributes of a fitted scaler.
 pub fn export(scale: &Scale, scaler: &Scaler, rows: u64) -> Result<Vec<(&'static str, Array)>, String> {
-    if scale.curve != Curve::None {
+    if scale.logarithm.is_some() {
         return Err(format!("{scale}: no scaler of scikit-learn takes a logarithm first"));
     }
     let of = |values: Vec<f64>| Array {
@@ -134,7 +134,11 @@ pub fn export(scale: &Scale, scaler: &Scaler, rows: u64) -> Result<Vec<(&'static
         _ if matches!(scale.method, Method::Robust(_)) => {
             return Ok(vec![("center_", of(center.to_vec())), ("scale_", of(divisor.to_vec()))]);
         }
-        _ => return Err(format!("{scale} has no attributes in scikit-learn")),
+        _ => {
+            return Err(format!(
+                "{scale} is not exported: zscore, minmax, maxabs and robust are"
+            ));
+        }
     };
     let seen = Array {
         shape: Vec::new(),

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use wgnorm::scaler::{FixedRange, MaxAbs, Method, MinMax, Robust, Standard, UnitNorm};
+use wgnorm::scaler::{
+    Distribution, FixedRange, Logarithm, MaxAbs, Method, MinMax, PowerTransform, Powers, QuantileTransform, Robust,
+    Standard, UnitNorm,
+};
 
 use crate::suggest::did_you_mean;
 
@@ -15,74 +18,26 @@ pub const SCALERS: &str = "\
   maxabs     x / max abs(x): -1 to 1, zero stays
   robust     (x - median) / (75% quantile - 25% quantile): outliers do not count
   range:a:b  (x - a) / (b - a): limits that are known, nothing is learned
+  quantile   to a uniform distribution, 0 to 1, by 1000 quantiles; quantile:normal to a normal one
+  power      to what a power makes most normal (Yeo-Johnson), then zscore; power:box-cox of values above 0
   l1 l2 max  each row divided by its norm over the columns: sum of magnitudes, root of the sum of squares, largest
   log+NAME, log1p+NAME, symlog+NAME: of ln(x), ln(1 + x), sign(x) ln(1 + abs(x))";
 
-const NAMES: [&str; 8] = ["zscore", "minmax", "maxabs", "robust", "range", "l1", "l2", "max"];
-
-/// What the values are replaced by before they are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Curve {
-    None,
-    /// ln(x)
-    Log,
-    /// ln(1 + x)
-    Log1p,
-    /// sign(x) ln(1 + abs(x))
-    Symlog,
-}
-
-impl Curve {
-    /// The prefixes that name curves.
-    const ALL: [(&'static str, Self); 3] = [("log", Self::Log), ("log1p", Self::Log1p), ("symlog", Self::Symlog)];
-
-    pub fn of(self, x: f64) -> f64 {
-        match self {
-            Self::None => x,
-            Self::Log => x.ln(),
-            Self::Log1p => x.ln_1p(),
-            Self::Symlog => x.abs().ln_1p().copysign(x),
-        }
-    }
-
-    pub fn inverse(self, y: f64) -> f64 {
-        match self {
-            Self::None => y,
-            Self::Log => y.exp(),
-            Self::Log1p => y.exp_m1(),
-            Self::Symlog => y.abs().exp_m1().copysign(y),
-        }
-    }
-
-    /// How much the inverse at y grows there.
-    pub fn slope_of_inverse(self, y: f64) -> f64 {
-        match self {
-            Self::None => 1.0,
-            Self::Log | Self::Log1p => y.exp(),
-            Self::Symlog => y.abs().exp(),
-        }
-    }
-
-    /// What is wrong with a value that has no logarithm.
-    pub fn refusal(self, x: f64) -> Option<String> {
-        match self {
-            Self::Log if x <= 0.0 => Some(format!(
-                "{x} has no logarithm; log1p+ takes values from 0 on, symlog+ all"
-            )),
-            Self::Log1p if x <= -1.0 => Some(format!(
-                "{x} is not above -1, ln(1 + x) does not exist; symlog+ takes all"
-            )),
-            _ => None,
-        }
-    }
-}
+const NAMES: [&str; 10] = [
+    "zscore", "minmax", "maxabs", "robust", "range", "quantile", "power", "l1", "l2", "max",
+];
+/// The names that something may follow.
+const WITH_ARGUMENTS: [&str; 3] = ["range", "quantile", "power"];
+/// What may come before a scaler.
+const LOGARITHMS: [Logarithm; 3] = [Logarithm::Log, Logarithm::Log1p, Logarithm::Symlog];
 
 /// A scaler with what goes before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Scale {
     text: String,
-    pub curve: Curve,
+    /// What the values are replaced by before they are scaled.
+    pub logarithm: Option<Logarithm>,
     pub method: Method,
 }
 
@@ -90,19 +45,19 @@ impl FromStr for Scale {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (curve, name) = match text.split_once('+') {
-            None => (Curve::None, text),
-            Some((prefix, name)) => match Curve::ALL.iter().find(|known| known.0 == prefix) {
-                Some(known) => (known.1, name),
+        let (logarithm, name) = match text.split_once('+') {
+            None => (None, text),
+            Some((prefix, name)) => match LOGARITHMS.iter().find(|known| known.name() == prefix) {
+                Some(known) => (Some(*known), name),
                 None => {
-                    let meant = did_you_mean(prefix, Curve::ALL.map(|known| known.0));
+                    let meant = did_you_mean(prefix, LOGARITHMS.map(Logarithm::name));
                     return Err(format!("there is no {prefix:?} to put before a scaler{meant}"));
                 }
             },
         };
         Ok(Self {
             text: text.to_owned(),
-            curve,
+            logarithm,
             method: method(name)?,
         })
     }
@@ -133,15 +88,45 @@ impl Scale {
     pub fn is_of_rows(&self) -> bool {
         matches!(self.method, Method::UnitNorm(_))
     }
+
+    /// Whether what is scaled is a line: that of the library's center, scale and offset.
+    pub fn is_of_lines(&self) -> bool {
+        !matches!(
+            self.method,
+            Method::UnitNorm(_) | Method::Quantile(_) | Method::Power(_)
+        )
+    }
+
+    /// What is wrong with a value that has no logarithm, or no power.
+    pub fn refusal(&self, x: f64) -> Option<String> {
+        match self.logarithm {
+            Some(logarithm) if !logarithm.takes(x) => Some(match logarithm {
+                Logarithm::Log1p => format!("{x} is not above -1, ln(1 + x) does not exist; symlog+ takes all"),
+                _ => format!("{x} has no logarithm; log1p+ takes values from 0 on, symlog+ all"),
+            }),
+            logarithm => {
+                let scaled = logarithm.map_or(x, |logarithm| logarithm.of(x));
+                (!self.method.takes(scaled)).then(|| format!("{x} has no Box-Cox power; power takes all values"))
+            }
+        }
+    }
 }
 
 fn method(text: &str) -> Result<Method, String> {
     let (name, arguments) = text
         .split_once(':')
         .map_or((text, None), |(name, rest)| (name, Some(rest)));
-    if let (Some(arguments), true) = (arguments, NAMES.contains(&name) && name != "range") {
+    if let (Some(arguments), true) = (arguments, NAMES.contains(&name) && !WITH_ARGUMENTS.contains(&name)) {
         return Err(format!("{name} takes no numbers, it is followed by {arguments:?}"));
     }
+    let choice = |choices: [&str; 2]| {
+        Err(format!(
+            "{name}:{}: {name}:{} or {name}:{} is needed",
+            arguments.unwrap_or_default(),
+            choices[0],
+            choices[1]
+        ))
+    };
     Ok(match name {
         "zscore" => Standard::new().into(),
         "minmax" => MinMax::new().into(),
@@ -151,7 +136,16 @@ fn method(text: &str) -> Result<Method, String> {
         "l2" => UnitNorm::l2().into(),
         "max" => UnitNorm::max().into(),
         "range" => range(arguments.unwrap_or_default())?.into(),
-        "quantile" | "power" => return Err(format!("there is no scaler {name:?} yet; {}", listing())),
+        "quantile" => match arguments {
+            None | Some("uniform") => QuantileTransform::new().into(),
+            Some("normal") => QuantileTransform::new().to(Distribution::Normal).into(),
+            Some(_) => return choice(["uniform", "normal"]),
+        },
+        "power" => match arguments {
+            None | Some("yeo-johnson") => PowerTransform::new().into(),
+            Some("box-cox") => PowerTransform::new().powers(Powers::BoxCox).into(),
+            Some(_) => return choice(["yeo-johnson", "box-cox"]),
+        },
         _ => {
             return Err(format!(
                 "there is no scaler {name:?}{}; {}",
@@ -181,7 +175,7 @@ mod tests {
     #[test]
     fn names_are_understood() {
         let scale: Scale = "log1p+range:-1:2.5".parse().unwrap();
-        assert_eq!(scale.curve, Curve::Log1p);
+        assert_eq!(scale.logarithm, Some(Logarithm::Log1p));
         assert_eq!(scale.method, FixedRange::uniform(-1.0, 3.5).unwrap().into());
         for name in [
             "zscore",
@@ -192,6 +186,10 @@ mod tests {
             "l2",
             "max",
             "symlog+zscore",
+            "quantile",
+            "quantile:normal",
+            "power",
+            "log+power:box-cox",
         ] {
             let scale: Scale = name.parse().unwrap();
             assert_eq!(scale.to_string(), name);
@@ -202,7 +200,8 @@ mod tests {
     fn others_are_refused_with_what_was_meant() {
         let refusal = |name: &str| name.parse::<Scale>().unwrap_err();
         assert!(refusal("robsut").contains("did you mean \"robust\""));
-        assert!(refusal("quantile").contains("yet"));
+        assert!(refusal("quantile:gauss").contains("quantile:normal"));
+        assert!(refusal("power:2").contains("power:box-cox"));
         assert!(refusal("log2+zscore").contains("did you mean \"log\""));
         for name in [
             "",
@@ -220,17 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn curves_are_undone() {
-        for curve in [Curve::None, Curve::Log, Curve::Log1p, Curve::Symlog] {
-            for x in [0.001, 1.0, 20.0, 1e6] {
-                let back = curve.inverse(curve.of(x));
-                assert!(
-                    (back - x).abs() <= 1e-14 * x * (1.0 + x.ln().abs()),
-                    "{curve:?} {x} {back}"
-                );
-            }
+    fn values_of_no_logarithm_or_power_are_told() {
+        let refusal = |name: &str, x: f64| name.parse::<Scale>().unwrap().refusal(x);
+        assert!(refusal("log+zscore", 0.0).unwrap().contains("has no logarithm"));
+        assert!(refusal("log1p+zscore", -1.0).unwrap().contains("is not above -1"));
+        assert!(refusal("power:box-cox", 0.0).unwrap().contains("Box-Cox"));
+        assert!(refusal("log+power:box-cox", 1.0).is_some() && refusal("log+power:box-cox", 2.0).is_none());
+        for name in ["log1p+zscore", "symlog+zscore", "power", "quantile", "zscore"] {
+            assert!(refusal(name, 0.0).is_none() && refusal(name, f64::NAN).is_none());
         }
-        assert_eq!(Curve::Symlog.of(-3.0), -Curve::Symlog.of(3.0));
-        assert!(Curve::Log.refusal(0.0).is_some() && Curve::Log1p.refusal(0.0).is_none());
     }
 }

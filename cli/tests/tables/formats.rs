@@ -248,6 +248,7 @@ fn keys_have_statistics_of_their_own() {
     for (scaler, expected) in [
         ("minmax", ["0", "0", "1", "1", "0.5"]),
         ("robust", ["-1", "-1", "1", "1", "0"]),
+        ("quantile", ["0", "0", "1", "1", "0.5"]),
     ] {
         run(&[
             "fit",
@@ -288,6 +289,44 @@ fn keys_have_statistics_of_their_own() {
         &["transform", &other, "--params", &params, "-o", &place.path("no.csv")],
         &["other.csv", "row 2", "\"device\"", "\"c\" was not among the keys"],
     );
+}
+
+#[test]
+fn values_get_the_distribution_that_is_asked_for() {
+    let place = Place::new();
+    // Powers of e, a gap, and what is new at the transform.
+    let text: String = (0..101).map(|i| format!("{}\n", (f64::from(i) / 10.0).exp())).collect();
+    let table = place.file("t.csv", format!("x\n{text}NA\n"));
+    let (params, out, back) = (place.path("p.json"), place.path("out.csv"), place.path("back.csv"));
+    let new = place.file("new.csv", format!("x\n{}\n\"\"\n-1\n1e9\n", 5f64.exp()));
+    for (scaler, middle, ends) in [
+        ("quantile", 0.5, [0.0, 1.0]),
+        ("quantile:normal", 0.0, [-5.199, 5.199]),
+        ("log1p+quantile", 0.5, [0.0, 1.0]),
+        ("power", 0.0, [-2.8, 3.5]),
+    ] {
+        run(&["fit", &table, "-o", &params, "--scaler", scaler]);
+        let input = if scaler.starts_with("log1p") { &table } else { &new };
+        run(&["transform", input, "--params", &params, "-o", &out]);
+        let scaled = fields(&place.text("out.csv"));
+        if input == &new {
+            let number = |row: usize| scaled[row][0].parse::<f64>().unwrap();
+            assert!((number(0) - middle).abs() < 0.05, "{scaler} {scaled:?}");
+            assert_eq!(scaled[1][0], "");
+            assert!(
+                number(2) < ends[0] + 0.5 && number(3) > ends[1] - 0.5,
+                "{scaler} {scaled:?}"
+            );
+        }
+        run(&["transform", &table, "--params", &params, "-o", &out]);
+        run(&["inverse", &out, "--params", &params, "-o", &back]);
+        let (x, again) = (fields(&place.text("t.csv")), fields(&place.text("back.csv")));
+        for (x, again) in x.iter().zip(&again).take(101) {
+            let (x, again): (f64, f64) = (x[0].parse().unwrap(), again[0].parse().unwrap());
+            assert!((x / again - 1.0).abs() < 1e-9, "{scaler} {x} {again}");
+        }
+        run(&["params", "show", &params]);
+    }
 }
 
 #[test]

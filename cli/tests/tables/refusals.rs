@@ -49,6 +49,10 @@ fn bad_tables_are_refused_by_place() {
         &["fit", &table, "-o", &params, "--scaler", "log+zscore"],
         &["row 2", "column \"a\"", "0 has no logarithm"],
     );
+    refused(
+        &["fit", &table, "-o", &params, "--scaler", "power:box-cox"],
+        &["row 2", "column \"a\"", "0 has no Box-Cox power"],
+    );
     let whole = place.path("whole.parquet");
     parquet(&whole, vec![("a", Arc::new(Int64Array::from_iter_values(0..1000)))]);
     let bytes = fs::read(&whole).unwrap();
@@ -66,7 +70,8 @@ fn bad_requests_are_refused_with_what_was_meant() {
     let params = place.path("p.json");
     for (args, words) in [
         (&["--scaler", "robsut"][..], &["did you mean \"robust\""][..]),
-        (&["--scaler", "quantile"], &["yet"]),
+        (&["--scaler", "quantil"], &["did you mean \"quantile\""]),
+        (&["--scaler", "quantile:10"], &["quantile:uniform or quantile:normal"]),
         (
             &["--scale", "agee=zscore"],
             &["no column \"agee\"", "did you mean \"age\""],

@@ -1,6 +1,6 @@
 //! Fits on the device.
 
-use super::{Bind, TRIPS, bound, check_indices, row_digits};
+use super::{Bind, TRIPS, bound, check_indices, not_on_device, row_digits};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -8,10 +8,11 @@ use crate::scaler::device::shader::{Header, Kernel, Params};
 use crate::scaler::element::{Element, Key};
 use crate::scaler::extremes::Extremes;
 use crate::scaler::features::Features;
-use crate::scaler::fit::{Fitter, RobustFit, check_rows, refuse_infinity};
+use crate::scaler::fit::{Fitter, check_rows, refuse_infinity};
 use crate::scaler::method::{Infinities, Method};
 use crate::scaler::moments::Moment;
 use crate::scaler::parameters::{Fitted, Scaler};
+use crate::scaler::passes::OrderFit;
 
 /// Words of a span's result.
 const WORDS: usize = 8;
@@ -61,7 +62,7 @@ enum State {
     /// One pass: spans are merged.
     Spans(Fitter, u64),
     /// Digits are counted.
-    Counts(Box<RobustFit<f32>>),
+    Counts(Box<OrderFit<f32>>),
 }
 
 /// What a part that was recorded will leave in the results.
@@ -77,17 +78,19 @@ impl Method {
     /// A fit of f32 data on a device.
     ///
     /// # Errors
-    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings, and
-    /// [`Limit`](crate::ErrorKind::Limit) if the device binds too little for so many features.
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings and for what is fitted on the CPU alone
+    /// (quantile and power transforms, logarithms), and [`Limit`](crate::ErrorKind::Limit) if the device binds too
+    /// little for so many features.
     pub fn device_fitter(&self, context: &Context, features: usize) -> Result<DeviceFitter> {
         self.check(features)?;
         let state = match self {
-            Self::Robust(robust) => State::Counts(Box::new(RobustFit::new(robust.clone(), features))),
+            Self::Robust(_) => State::Counts(Box::new(OrderFit::new(self.clone(), features)?)),
+            Self::Quantile(_) | Self::Power(_) | Self::LogFirst(_) => return not_on_device(self),
             _ => State::Spans(self.fitter(features)?, 0),
         };
         let words = match &state {
             State::Spans(..) => features.max(SPANS) * WORDS,
-            State::Counts(robust) => robust.selection.counters(),
+            State::Counts(fit) => fit.selection.counters(),
         };
         DeviceFitter::new(context, features, state, words)
     }
@@ -317,7 +320,7 @@ fn merge_spans(fitter: &mut Fitter, words: &[u32]) -> Result<()> {
                     },
                 });
             }
-            Fitted::Quantiles(_) | Fitted::Given => {}
+            Fitted::Quantiles(_) | Fitted::References(_) | Fitted::Powers(_) | Fitted::Given => {}
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ mod transform;
 use wgpu::util::DeviceExt;
 
 use super::features::Features;
+use super::method::Method;
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -25,6 +26,19 @@ pub use transform::TransformPlan;
 
 /// Iterations of all loops of an invocation, at most: llvmpipe ends it soon after, without an error.
 const TRIPS: usize = 48_000;
+
+/// Refuses what is computed on the CPU alone.
+fn not_on_device<O>(method: &Method) -> Result<O> {
+    let before = method
+        .logarithm()
+        .map_or(String::new(), |logarithm| format!("{} before ", logarithm.name()));
+    bail!(
+        Parameter,
+        "method",
+        "{before}{} is computed on the CPU alone, no kernel has it",
+        method.name()
+    );
+}
 
 /// A view that a kernel binds: from the 256-byte block in which it begins on.
 struct Bind<'a> {

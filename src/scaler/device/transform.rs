@@ -1,6 +1,6 @@
 //! Transforms on the device.
 
-use super::{Bind, TRIPS, bound, check_indices};
+use super::{Bind, TRIPS, bound, check_indices, not_on_device};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -50,7 +50,9 @@ impl Scaler {
     ///
     /// # Errors
     /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of features than was fitted,
-    /// [`Limit`](crate::ErrorKind::Limit) for more elements than a kernel counts.
+    /// [`Limit`](crate::ErrorKind::Limit) for more elements than a kernel counts,
+    /// [`Parameter`](crate::ErrorKind::Parameter) for what is computed on the CPU alone: quantile and power transforms,
+    /// logarithms.
     pub fn plan_transform(&self, context: &Context, features: Features) -> Result<TransformPlan> {
         self.plan_transform_to(context, features, features)
     }
@@ -63,6 +65,7 @@ impl Scaler {
     pub fn plan_transform_to(&self, context: &Context, features: Features, to: Features) -> Result<TransformPlan> {
         let (lines, norm) = match &self.method {
             Method::UnitNorm(method) => (None, method.norm),
+            method if !self.is_of_lines() => return not_on_device(method),
             _ => (Some(self.forward()), Norm::L2),
         };
         self.plan(context, features, to, lines, norm)
@@ -74,6 +77,9 @@ impl Scaler {
     /// As [`plan_transform`](Self::plan_transform), and [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for unit
     /// norms.
     pub fn plan_inverse(&self, context: &Context, features: Features) -> Result<TransformPlan> {
+        if !matches!(self.method, Method::UnitNorm(_)) && !self.is_of_lines() {
+            return not_on_device(&self.method);
+        }
         self.plan(context, features, features, Some(self.inverse()?), Norm::L2)
     }
 
@@ -85,6 +91,9 @@ impl Scaler {
     pub fn plan_transform_split(&self, context: &Context, features: Features, pivots: &[f64]) -> Result<TransformPlan> {
         if let Method::UnitNorm(_) = self.method {
             bail!(Parameter, "method", "unit_norm is not known of values less a pivot");
+        }
+        if !self.is_of_lines() {
+            return not_on_device(&self.method);
         }
         if pivots.len() != self.features {
             bail!(
