@@ -176,7 +176,11 @@ fn a_backward_plan_has_a_bounded_workspace() {
         bytes
     };
     // 256 parts of a vec4 for every weight.
-    assert!([1 << 18, 1 << 20].into_iter().all(|rows| workspace(rows) <= 256 * 1024 * 16));
+    assert!(
+        [1 << 18, 1 << 20]
+            .into_iter()
+            .all(|rows| workspace(rows) <= 256 * 1024 * 16)
+    );
 
     let forward = on_adapter(&["plan", "--op", "layer", "--shape", "4,8", "--from-output"]);
     assert_code(&forward, 2);

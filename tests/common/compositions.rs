@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use rayon::prelude::*;
 use wgnorm::plan::{Facts, Recipe, Role, Roles, candidates};
 use wgnorm::shader::Header;
 use wgnorm::spec::{Operation, Source, Stage, Statistic};
@@ -196,118 +197,121 @@ fn backward_facts() -> Vec<Facts> {
 /// The header of every step of every plan for `devices`: with the planner's choice of variant and each forced one, in
 /// stages, with the merge between, and in pieces; and of the backward passes.
 pub fn headers(devices: &[DeviceTraits]) -> HashSet<Header> {
-    let mut headers = HashSet::new();
     let (operations, facts) = (operations(), facts());
-    for traits in devices {
-        let tuning = Tuning::for_traits(traits);
-        let narrow = DeviceTraits {
-            binding_size: 2048,
-            ..*traits
+    let of_device = |traits: &DeviceTraits| {
+        let mut headers = forward_headers(traits, &operations, &facts);
+        headers.extend(backward_headers(traits, &operations));
+        headers
+    };
+    devices.par_iter().flat_map_iter(of_device).collect()
+}
+
+fn forward_headers(traits: &DeviceTraits, operations: &[Operation], facts: &[Facts]) -> HashSet<Header> {
+    let mut headers = HashSet::new();
+    let tuning = Tuning::for_traits(traits);
+    let narrow = DeviceTraits {
+        binding_size: 2048,
+        ..*traits
+    };
+    for facts in facts {
+        let mut add = |recipe: wgnorm::Result<Recipe>| {
+            headers.extend(recipe.expect("a plan").steps.iter().map(|step| step.header));
         };
-        for facts in &facts {
-            let mut add = |recipe: wgnorm::Result<Recipe>| {
-                headers.extend(recipe.expect("a plan").steps.iter().map(|step| step.header));
-            };
-            // A merge has no workspace to stage anything in.
-            let powers = POWERS.map(|p| Statistic::Norm { p });
-            for statistic in [Statistic::MeanVariance].into_iter().chain(powers) {
-                for parts in [2, 1000].into_iter().filter(|_| facts.staged == Roles::default()) {
-                    add(Recipe::merge(&segments(8, statistic), parts, traits, tuning, facts));
-                }
+        // A merge has no workspace to stage anything in.
+        let powers = POWERS.map(|p| Statistic::Norm { p });
+        for statistic in [Statistic::MeanVariance].into_iter().chain(powers) {
+            for parts in [2, 1000].into_iter().filter(|_| facts.staged == Roles::default()) {
+                add(Recipe::merge(&segments(8, statistic), parts, traits, tuning, facts));
             }
-            for operation in &operations {
-                let mut plan = |operation: &Operation| add(Recipe::new(operation, traits, tuning, facts));
-                plan(operation);
-                for variant in candidates(operation, traits, tuning, facts).expect("candidates") {
-                    plan(&Operation {
-                        variant: Some(variant),
-                        ..operation.clone()
-                    });
-                }
-                let has_stages =
-                    operation.source == Source::Input && !matches!(operation.statistic, Statistic::Window(_));
-                for stage in [Stage::Statistics, Stage::Apply].into_iter().filter(|_| has_stages) {
-                    plan(&Operation {
-                        stage,
-                        ..operation.clone()
-                    });
-                }
-                match Recipe::new(operation, &narrow, tuning, facts) {
-                    Err(error) if error.kind() == ErrorKind::Limit => {}
-                    recipe => add(recipe),
-                }
+        }
+        for operation in operations {
+            let mut plan = |operation: &Operation| add(Recipe::new(operation, traits, tuning, facts));
+            plan(operation);
+            for variant in candidates(operation, traits, tuning, facts).expect("candidates") {
+                plan(&Operation {
+                    variant: Some(variant),
+                    ..operation.clone()
+                });
+            }
+            let has_stages = operation.source == Source::Input && !matches!(operation.statistic, Statistic::Window(_));
+            for stage in [Stage::Statistics, Stage::Apply].into_iter().filter(|_| has_stages) {
+                plan(&Operation {
+                    stage,
+                    ..operation.clone()
+                });
+            }
+            match Recipe::new(operation, &narrow, tuning, facts) {
+                Err(error) if error.kind() == ErrorKind::Limit => {}
+                recipe => add(recipe),
             }
         }
     }
-    headers.extend(backward_headers(devices, &operations));
     headers
 }
 
-fn backward_headers(devices: &[DeviceTraits], operations: &[Operation]) -> HashSet<Header> {
+fn backward_headers(traits: &DeviceTraits, operations: &[Operation]) -> HashSet<Header> {
     let mut headers = HashSet::new();
     let facts = backward_facts();
-    for traits in devices {
-        let tuning = Tuning::for_traits(traits);
-        let narrow = DeviceTraits {
-            binding_size: 2048,
-            ..*traits
+    let tuning = Tuning::for_traits(traits);
+    let narrow = DeviceTraits {
+        binding_size: 2048,
+        ..*traits
+    };
+    for operation in operations {
+        let window = matches!(operation.statistic, Statistic::Window(_));
+        let only_dx = Gradients {
+            dweight: false,
+            dbias: false,
+            ..Gradients::all()
         };
-        for operation in operations {
-            let window = matches!(operation.statistic, Statistic::Window(_));
-            let only_dx = Gradients {
-                dweight: false,
-                dbias: false,
-                ..Gradients::all()
-            };
-            let all = if window { only_dx } else { Gradients::of(operation) };
-            let without = |accepted: &'static [ErrorKind], recipe: wgnorm::Result<Recipe>| match recipe {
-                Err(error) if accepted.contains(&error.kind()) => HashSet::new(),
-                recipe => recipe
-                    .expect("a plan")
-                    .steps
-                    .iter()
-                    .map(|step| step.header)
-                    .collect::<HashSet<_>>(),
-            };
-            for (number, facts) in facts.iter().enumerate() {
-                // Where tensors lie decides how they are bound, and not what is wanted of them.
-                let mut wanted = if number == 0 { vec![all, only_dx] } else { vec![all] };
-                if has_inverse(operation) {
-                    wanted.push(Gradients {
-                        from_output: true,
-                        ..all
-                    });
-                }
-                for gradients in wanted {
-                    let renormed = operation.running.is_some_and(|running| running.renorm.is_some());
-                    let operation = &Operation {
-                        statistics: operation.statistics || gradients.from_output || renormed,
+        let all = if window { only_dx } else { Gradients::of(operation) };
+        let without = |accepted: &'static [ErrorKind], recipe: wgnorm::Result<Recipe>| match recipe {
+            Err(error) if accepted.contains(&error.kind()) => HashSet::new(),
+            recipe => recipe
+                .expect("a plan")
+                .steps
+                .iter()
+                .map(|step| step.header)
+                .collect::<HashSet<_>>(),
+        };
+        for (number, facts) in facts.iter().enumerate() {
+            // Where tensors lie decides how they are bound, and not what is wanted of them.
+            let mut wanted = if number == 0 { vec![all, only_dx] } else { vec![all] };
+            if has_inverse(operation) {
+                wanted.push(Gradients {
+                    from_output: true,
+                    ..all
+                });
+            }
+            for gradients in wanted {
+                let renormed = operation.running.is_some_and(|running| running.renorm.is_some());
+                let operation = &Operation {
+                    statistics: operation.statistics || gradients.from_output || renormed,
+                    ..operation.clone()
+                };
+                let plan =
+                    |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
+                headers.extend(without(&[], plan(operation, traits)));
+                for stage in [Stage::Statistics, Stage::Apply] {
+                    // Those of given statistics and of infinite p are refused.
+                    let half = Operation {
+                        stage,
+                        statistics: true,
                         ..operation.clone()
                     };
-                    let plan =
-                        |operation: &Operation, traits| Recipe::backward(operation, gradients, traits, tuning, facts);
-                    headers.extend(without(&[], plan(operation, traits)));
-                    for stage in [Stage::Statistics, Stage::Apply] {
-                        // Those of given statistics and of infinite p are refused.
-                        let half = Operation {
-                            stage,
-                            statistics: true,
-                            ..operation.clone()
-                        };
-                        headers.extend(without(&[ErrorKind::Parameter], plan(&half, traits)));
-                    }
-                    // In one buffer or in place, kernels are those of either kind of device: its choice will do.
-                    if number >= 2 {
-                        continue;
-                    }
-                    headers.extend(without(&[ErrorKind::Limit], plan(operation, &narrow)));
-                    for variant in Variant::ALL {
-                        let forced = Operation {
-                            variant: Some(variant),
-                            ..operation.clone()
-                        };
-                        headers.extend(without(&[ErrorKind::Variant], plan(&forced, traits)));
-                    }
+                    headers.extend(without(&[ErrorKind::Parameter], plan(&half, traits)));
+                }
+                // In one buffer or in place, kernels are those of either kind of device: its choice will do.
+                if number >= 2 {
+                    continue;
+                }
+                headers.extend(without(&[ErrorKind::Limit], plan(operation, &narrow)));
+                for variant in Variant::ALL {
+                    let forced = Operation {
+                        variant: Some(variant),
+                        ..operation.clone()
+                    };
+                    headers.extend(without(&[ErrorKind::Variant], plan(&forced, traits)));
                 }
             }
         }
