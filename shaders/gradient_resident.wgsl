@@ -3,14 +3,17 @@
 // A workgroup takes ROWS segments one after the other in each of its slots: x and dy are read once and dx is written once.
 // Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl.
 // One reduction over the lanes a segment.
-// Chosen when: hardware adapters, contiguous segments with the same weights that a workgroup can hold. Without a loop, as in resident_units.wgsl.
+// Chosen when: contiguous segments with the same weights that a subgroup or a workgroup can hold. Units are gone through as in
+// resident.wgsl: gradient_units.wgsl, gradient_units_rolled.wgsl.
 const_assert UNITS <= 8u;
 
 const SLOTS: u32 = WORKGROUP / LANES;
 
-var<private> held: array<Unit, UNITS>;
-var<private> held_dy: array<Unit, UNITS>;
-var<private> held_weight: array<Unit, UNITS>;
+alias Registers = array<Unit, UNITS>;
+
+var<private> held: Registers;
+var<private> held_dy: Registers;
+var<private> held_weight: Registers;
 
 struct Row {
     at: Segment,
@@ -30,17 +33,19 @@ fn first_of(at: Segment, place: Place) -> Cursor {
     return cursor_at(at, min(place.lane, p.units - 1u));
 }
 
-fn hold_unit(i: u32, first: Cursor, place: Place) {
+// What is done with unit i of a lane, which is, or goes, in the registers' place j.
+
+fn hold_unit(i: u32, j: u32, first: Cursor, place: Place) {
     if (i < UNITS && holds(place.lane, i)) {
-        held_weight[i] = weight_at(along(first, i).weight);
+        held_weight[j] = weight_at(along(first, i).weight);
     }
 }
 
-fn read_unit(i: u32, row: Row, place: Place) {
+fn read_unit(i: u32, j: u32, row: Row, place: Place) {
     if (i < UNITS && holds(place.lane, i)) {
         let c = along(row.first, i);
-        held[i] = load(c.x);
-        held_dy[i] = load_dy(c);
+        held[j] = load(c.x);
+        held_dy[j] = load_dy(c);
     }
 }
 
@@ -72,53 +77,15 @@ fn gradient_of_row(index: u32, place: Place) {
     row.at = segment_at(min(index, p.segments - 1u));
     row.first = first_of(row.at, place);
     row.n = recorded(row.at.record);
-    read_unit(0u, row, place);
-    read_unit(1u, row, place);
-    read_unit(2u, row, place);
-    read_unit(3u, row, place);
-    if (UNITS > 4u) {
-        read_unit(4u, row, place);
-        read_unit(5u, row, place);
-        read_unit(6u, row, place);
-        read_unit(7u, row, place);
-    }
-    sum_unit(0u, &row, place);
-    sum_unit(1u, &row, place);
-    sum_unit(2u, &row, place);
-    sum_unit(3u, &row, place);
-    if (UNITS > 4u) {
-        sum_unit(4u, &row, place);
-        sum_unit(5u, &row, place);
-        sum_unit(6u, &row, place);
-        sum_unit(7u, &row, place);
-    }
+    read_units(row, place);
+    sum_units(&row, place);
     let sums = reduce_sum(vec2(total(row.s), total(row.q)), place);
-    let k = coefficients_of(Sums(sums.x, sums.y, 0u, 0u), row.n);
-    write_unit(0u, row, k, place);
-    write_unit(1u, row, k, place);
-    write_unit(2u, row, k, place);
-    write_unit(3u, row, k, place);
-    if (UNITS > 4u) {
-        write_unit(4u, row, k, place);
-        write_unit(5u, row, k, place);
-        write_unit(6u, row, k, place);
-        write_unit(7u, row, k, place);
-    }
+    write_units(row, coefficients_of(Sums(sums.x, sums.y, 0u, 0u), row.n), place);
 }
 
 fn rows_of(group: vec3<u32>, groups: vec3<u32>, place: Place) {
     let workgroup = linear_workgroup(group, groups);
-    let first = first_of(segment_at(0u), place);
-    hold_unit(0u, first, place);
-    hold_unit(1u, first, place);
-    hold_unit(2u, first, place);
-    hold_unit(3u, first, place);
-    if (UNITS > 4u) {
-        hold_unit(4u, first, place);
-        hold_unit(5u, first, place);
-        hold_unit(6u, first, place);
-        hold_unit(7u, first, place);
-    }
+    hold_units(first_of(segment_at(0u), place), place);
     for (var row = 0u; row < ROWS; row++) {
         gradient_of_row((workgroup * ROWS + row) * SLOTS + place.slot, place);
     }

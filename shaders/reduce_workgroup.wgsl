@@ -1,5 +1,6 @@
 // A workgroup of several subgroups per segment. Reductions go over each subgroup, then across them in order through
-// workgroup memory: two barriers each. Chosen when: hardware adapters, segments that a workgroup can hold.
+// workgroup memory: a barrier each, since two halves of it take turns: who writes one has seen all others past the barrier
+// behind which the last of them read it. Chosen when: segments that a workgroup can hold.
 
 struct Place {
     slot: u32,  // segment of the workgroup: only 0
@@ -9,19 +10,20 @@ struct Place {
     subgroup_lane: u32,
 }
 
-// As many as there can be subgroups, of at least four lanes.
-var<workgroup> shared_sums: array<vec2<f32>, WORKGROUP / 4u>;
+// Twice as many as there can be subgroups, of at least four lanes.
+var<workgroup> shared_sums: array<vec2<f32>, WORKGROUP / 2u>;
+var<private> half: u32 = 0u;
 
 fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     let part = subgroupAdd(v);
-    workgroupBarrier();
+    half = WORKGROUP / 4u - half;
     if (place.subgroup_lane == 0u) {
-        shared_sums[place.subgroup] = part;
+        shared_sums[half + place.subgroup] = part;
     }
     workgroupBarrier();
-    var sum = shared_sums[0];
+    var sum = shared_sums[half];
     for (var i = 1u; i < place.subgroups; i++) {
-        sum += shared_sums[i];
+        sum += shared_sums[half + i];
     }
     return sum;
 }

@@ -1,8 +1,8 @@
 // What the lanes of gradient_resident.wgsl add up over their segments, which all have the same weights: dy, and dy x_hat, of the
 // units that each holds. Slots add theirs in order through workgroup memory, and the workgroup writes the result as its part:
-// (dbias, dweight) of two neighbouring weights a vec4, at [workgroup][pair]. gradient_totals.wgsl adds the parts.
+// of every unit dbias, then dweight, as they lie in registers, at [workgroup][unit]. gradient_totals.wgsl adds the parts.
 // Two barriers a unit where there are several slots.
-const_assert UNITS <= 4u;
+const_assert UNITS <= 8u;
 
 var<private> sum_dweight: array<Unit, UNITS>;
 var<private> sum_dbias: array<Unit, UNITS>;
@@ -38,9 +38,9 @@ fn emit_unit(i: u32, workgroup: u32, place: Place) {
         }
     }
     if (place.slot == 0u && holds(place.lane, i) && workgroup < p.parts) {
-        let pair = (workgroup * p.units + place.lane + i * LANES) * 2u;
-        sums[pair] = vec4(all.dbias.x, all.dweight.x, all.dbias.y, all.dweight.y);
-        sums[pair + 1u] = vec4(all.dbias.z, all.dweight.z, all.dbias.w, all.dweight.w);
+        let at = (workgroup * p.units + place.lane + i * LANES) * 2u * UNIT_VECTORS;
+        emit_sum(at, all.dbias);
+        emit_sum(at + UNIT_VECTORS, all.dweight);
     }
 }
 
@@ -49,4 +49,10 @@ fn emit_units(workgroup: u32, place: Place) {
     emit_unit(1u, workgroup, place);
     emit_unit(2u, workgroup, place);
     emit_unit(3u, workgroup, place);
+    if (UNITS > 4u) {
+        emit_unit(4u, workgroup, place);
+        emit_unit(5u, workgroup, place);
+        emit_unit(6u, workgroup, place);
+        emit_unit(7u, workgroup, place);
+    }
 }

@@ -31,6 +31,11 @@ fn check(context: &Context, arrangement: Arrangement, most: usize) {
             failures.extend(failure(context, case, variant, arrangement));
         }
     }
+    assert_passed(arrangement, runs, &failures);
+}
+
+#[track_caller]
+fn assert_passed(arrangement: Arrangement, runs: usize, failures: &[String]) {
     assert!(runs >= 20, "only {runs} runs of {}", arrangement.name());
     assert!(
         failures.is_empty(),
@@ -142,17 +147,8 @@ fn check_from_output(context: &Context, arrangement: Arrangement, most: usize) {
             }
         }
     }
-    assert!(
-        runs >= 20 && (refusals > 0 || arrangement != Arrangement::Plain),
-        "only {runs} runs of {}",
-        arrangement.name()
-    );
-    assert!(
-        failures.is_empty(),
-        "{} of {runs} runs failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(refusals > 0 || arrangement != Arrangement::Plain, "nothing was refused");
+    assert_passed(arrangement, runs, &failures);
 }
 
 #[test]
@@ -331,6 +327,51 @@ fn rows_in_registers() {
         (Some(Variant::Split), 5),
     ];
     assert_eq!(dispatches[6..], wide);
+}
+
+/// Rows that invocations hold as on a software adapter with subgroups of eight: at every width where the unit or the lanes
+/// change, one unit less and more, and so many rows that a workgroup takes one or several.
+#[test]
+fn rows_in_registers_of_software() {
+    let traits = DeviceTraits {
+        software: true,
+        ..*context().traits()
+    };
+    let mut tuning = Tuning::SOFTWARE;
+    // Workgroups are few, so that few rows make each take several.
+    tuning.gradient_target = 4 * tuning.subgroup_workgroup;
+    let context = context().with_traits(traits).with_tuning(tuning);
+    let lanes = traits.subgroup_size.map_or(1, |(smallest, _)| smallest as usize);
+    let (_, limit) = tuning.gradient_units;
+    let held = 16 * limit as usize;
+    let mut shapes = Vec::new();
+    // From a vec4 a lane on; from sixteen a lane on; a subgroup's most; the most of all.
+    for (width, unit) in [(4 * lanes, 4), (16 * lanes, 16), (held * lanes, 16)] {
+        shapes.extend([width - unit, width, width + unit].map(|width| (5, width)));
+    }
+    let most = held * tuning.workgroup_lanes.1.min(traits.workgroup_invocations) as usize;
+    shapes.extend([most - 16, most, most + 16].map(|width| (2, width)));
+    shapes.extend([1, 3, 4, 5, 9, 4 * 256 + 1].map(|rows| (rows, 64)));
+    let mut variants = Vec::new();
+    for (rows, width) in shapes {
+        let mut case = cases::layer(rows, width);
+        case.dy = Some(Values::Normal.fill(rows * width, 8));
+        assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+        let plan = LayerNorm::new(&[rows, width]).statistics(true);
+        variants.push(plan.plan_backward(&context, Gradients::all()).unwrap().variant());
+    }
+    // Devices without such subgroups hold other rows, or none.
+    if traits.subgroup_size == Some((8, 8)) {
+        let [lane, subgroup, workgroup] = [Variant::Lane, Variant::Subgroup, Variant::Workgroup].map(Some);
+        assert_eq!(
+            variants[..9],
+            [
+                lane, subgroup, subgroup, subgroup, subgroup, subgroup, subgroup, subgroup, workgroup
+            ]
+        );
+        assert_eq!(variants[9..11], [workgroup; 2]);
+        assert!(!variants[11..12].contains(&workgroup) && variants[12..].iter().all(|variant| *variant == subgroup));
+    }
 }
 
 #[test]

@@ -233,6 +233,11 @@ impl Layout {
         !self.reduced.is_empty() || self.tail > 0
     }
 
+    /// True if a segment is one run of whole units.
+    pub fn is_whole(&self) -> bool {
+        self.is_one_run() && self.tail == 0
+    }
+
     /// True if a segment is one run.
     pub fn is_one_run(&self) -> bool {
         self.reduced.is_empty()

@@ -170,7 +170,11 @@ impl Header {
             Kernel::GradientResident => {
                 modules.extend(self.gradient_modules());
                 modules.extend([put_dx, gradient_resident, self.reduction_module()]);
+                modules.push(pick(self.software, gradient_units_rolled, gradient_units));
                 modules.push(pick(self.sums, resident_sums, resident_sums_none));
+                if self.sums {
+                    modules.push(pick(self.unit == Unit::Mat4, emit_sum_mat4, emit_sum_vec4));
+                }
             }
             Kernel::GradientTotals => {
                 modules.extend([tree, gradient_totals]);

@@ -525,7 +525,7 @@ impl Header {
                 _,
             ) => self.tree_size() * 16,
             (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.columns() * 4 + 4,
-            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 12 + 4,
+            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 20 + 4,
             (Kernel::GradientResident, reduction) => {
                 let shares = match (self.sums, self.columns()) {
                     (false, _) => 0,
@@ -534,10 +534,10 @@ impl Header {
                 };
                 let reduced = match reduction {
                     Reduction::Tree => self.workgroup,
-                    Reduction::Workgroup => self.workgroup / 4,
+                    Reduction::Workgroup => self.workgroup / 2,
                     Reduction::Subgroup | Reduction::WholeSubgroup => 0,
                 };
-                reduced * 8 + shares * 32
+                reduced * 8 + shares * 8 * self.unit.width()
             }
             _ => 0,
         }
@@ -573,7 +573,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 19] {
+    fn constants(&self) -> [(&'static str, u32); 20] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -593,6 +593,7 @@ impl Header {
             ("PIVOT", self.unit.pivot()),
             ("GROUP", 16),
             ("PER_UNIT", self.unit.per_segment()),
+            ("UNIT_VECTORS", self.unit.width() / 4),
             ("RECORD_STEP", self.record_step),
             ("NORMALIZER_STEP", self.normalizer_step),
         ]

@@ -104,7 +104,7 @@ thresholds! {
     /// Invocations of a workgroup that shares one segment, at least and at most.
     workgroup_lanes: (u32, u32) = powers_of_two(1024),
     /// Units that an invocation of a resident segment holds at best in the backward pass, and at most.
-    gradient_units: (u32, u32) = ordered(4),
+    gradient_units: (u32, u32) = ordered(8),
     /// Invocations that should work where each adds up what it holds for the gradients of the weights.
     gradient_target: u32 = up_to(1 << 24),
     /// Units that an invocation of such a segment holds at best; longer ones than a subgroup holds so have a workgroup.
@@ -155,8 +155,8 @@ impl Tuning {
         workgroup_lanes: (16, 256),
         workgroup_units: 2,
         workgroup_segments: 1,
-        gradient_units: (2, 4),
-        gradient_target: 4096,
+        gradient_units: (1, 8),
+        gradient_target: 2048,
         split_lanes: 8,
         split_target: 256,
         split_units: 32,

@@ -384,7 +384,10 @@ impl Planner<'_> {
         let parameters = wanted.dweight || wanted.dbias;
         // Best in one dispatch with what dweight and dbias are made of.
         let held = held.min_by_key(|&variant| !self.holds_gradients(part, variant, parameters));
-        if let (Some(variant), false, false) = (held, self.traits.software, summed) {
+        // Software adapters hold rows of which each of eight lanes has a unit; see the forward's resident rows.
+        let enough = self.whole.applied.length >= 4 * self.traits.smallest_subgroup();
+        let holds = !self.traits.software || self.tuning.resident_row_units > 0 && enough;
+        if let (Some(variant), true, false) = (held, holds, summed) {
             return Ok(variant);
         }
         let geometry = &self.whole.applied;

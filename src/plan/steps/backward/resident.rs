@@ -3,7 +3,7 @@
 use super::sums::{GATHER_COLUMNS, GATHER_LANES};
 use super::{Part, Planner};
 use crate::error::{Result, bail};
-use crate::plan::choose::{subgroup_lanes_of, workgroup_lanes_of};
+use crate::plan::choose::{SMALL_WORKGROUP, subgroup_lanes_of, workgroup_lanes_of};
 use crate::plan::layout::{Layout, Traversal};
 use crate::plan::steps::places::{Place, Region};
 use crate::plan::{Operand, Role, SUMS_BYTES};
@@ -14,6 +14,9 @@ use crate::tuning::Variant;
 /// The most segments that a slot of a workgroup takes one after the other: so many terms of a gradient of a weight follow each
 /// other, each rounded: as the tolerances of `verify` allow. With so many, the parts of 2³¹ elements take 64 MiB.
 const MOST_ROWS: u32 = 256;
+
+/// The most units that an invocation holds of x and of dy: as many as the shaders list.
+const MOST_UNITS: u32 = 8;
 
 /// How workgroups share the segments.
 #[derive(Clone, Copy)]
@@ -27,9 +30,9 @@ struct Shares {
 }
 
 impl Shares {
-    /// Bytes of the parts of dweight and dbias: two weights a vec4.
+    /// Bytes of the parts of dweight and dbias.
     fn parts(&self, layout: &Layout) -> u64 {
-        self.workgroups * u64::from(layout.units) * 2 * SUMS_BYTES
+        self.workgroups * u64::from(vectors(layout)) * SUMS_BYTES
     }
 }
 
@@ -41,31 +44,37 @@ impl Planner<'_> {
             .is_some_and(|layout| self.gradient_shares(&layout, variant, sums).is_some())
     }
 
-    /// The walk over segments that are one run of units of four, all with the same weights.
+    /// The walk over segments that are one run of whole units, all with the same weights.
     fn held_layout(&self, part: &Part<'_>, parameters: bool) -> Option<Layout> {
         let operation = self.operation;
         let largest = matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
         if operation.source != Source::Input || largest || self.tuning.widest_unit < 4 {
             return None;
         }
-        let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, 4)?;
+        // As many lanes as a subgroup has are to have a unit each.
+        let wide = self.whole.applied.length >= 16 * self.traits.smallest_subgroup();
+        let widest = self.tuning.widest_unit.min(if wide { 16 } else { 4 });
+        let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, widest)?;
         let same_weights = layout.weight_in_unit() && layout.same_weights();
         let all_weights = operation.weight_len == layout.units * layout.unit.width();
         let weighted = !(parameters || self.whole.has_affine) || (same_weights && all_weights);
-        (layout.unit == Unit::Vec4 && layout.is_one_run() && weighted).then_some(layout)
+        let whole_units = matches!(layout.unit, Unit::Vec4 | Unit::Mat4) && layout.is_whole();
+        (whole_units && weighted).then_some(layout)
     }
 
     fn gradient_shares(&self, layout: &Layout, variant: Variant, sums: bool) -> Option<Shares> {
         let (traits, tuning) = (self.traits, self.tuning);
         let (best, limit) = tuning.gradient_units;
         // Sums take as many registers as x and dy.
-        let units = (best, if sums { limit } else { 2 * limit });
+        let units = (best, if sums { limit } else { MOST_UNITS });
         let (lanes, workgroup) = match variant {
             Variant::Subgroup => {
                 let lanes = subgroup_lanes_of(layout.units, traits, tuning, units)?;
                 (lanes, tuning.subgroup_workgroup)
             }
             _ => {
+                // Barriers are what software adapters have the fewest of.
+                let units = if traits.software { (units.1, units.1) } else { units };
                 let lanes = workgroup_lanes_of(layout.units, traits, tuning, units)?;
                 (lanes, lanes)
             }
@@ -85,7 +94,8 @@ impl Planner<'_> {
             workgroups: u64::from(layout.groups).div_ceil(u64::from(slots * rows)),
         };
         // What is reduced, where there are no subgroups; the shares of dweight and dbias, where there are several slots.
-        let memory = 8 * workgroup + 32 * if slots > 1 { workgroup } else { 1 };
+        let share = 8 * layout.unit.width();
+        let memory = 8 * workgroup + share * if slots > 1 { workgroup } else { 1 };
         let bound = !sums || shares.parts(layout) <= traits.binding_size;
         (memory <= traits.workgroup_memory && bound).then_some(shares)
     }
@@ -135,26 +145,38 @@ impl Planner<'_> {
             (records, None),
             vec![(Slot::Sums, operand)],
         )?;
-        self.totals(operand, (workgroups as u32, layout.units * 2), wanted)
+        self.totals(operand, workgroups as u32, &layout, wanted)
     }
 
-    /// dweight and dbias from so many parts of so many pairs of weights.
-    fn totals(&mut self, sums: Operand, (parts, pairs): (u32, u32), wanted: Gradients) -> Result<()> {
-        let across = pairs.next_power_of_two().min(GATHER_COLUMNS);
-        let mut header = self.header(Kernel::GradientTotals, across * GATHER_LANES);
-        header.lanes = GATHER_LANES;
+    /// dweight and dbias from so many parts.
+    fn totals(&mut self, sums: Operand, parts: u32, layout: &Layout, wanted: Gradients) -> Result<()> {
+        let vectors = vectors(layout);
+        // One invocation a vector where barriers cost more than all it adds.
+        let (lanes, columns) = match self.traits.software {
+            true => (1, SMALL_WORKGROUP),
+            false => (GATHER_LANES, GATHER_COLUMNS),
+        };
+        let across = vectors.next_power_of_two().min(columns);
+        let mut header = self.header(Kernel::GradientTotals, across * lanes);
+        header.lanes = lanes;
+        header.unit = layout.unit;
         (header.weight, header.bias) = (false, false);
         (header.dweight, header.dbias) = (wanted.dweight, wanted.dbias);
         let mut params = self.params();
-        (params.segments, params.parts) = (pairs, parts);
+        (params.segments, params.parts) = (vectors, parts);
         params.dweight_offset = self.parameter_offset(Role::Dweight);
         params.dbias_offset = self.parameter_offset(Role::Dbias);
         params.accumulate = u32::from(wanted.accumulate);
         self.push(
             header,
             params,
-            u64::from(pairs.div_ceil(across)),
+            u64::from(vectors.div_ceil(across)),
             &[(Slot::SumsRead, sums)],
         )
     }
+}
+
+/// The vec4 of a part: dbias and dweight of every unit.
+fn vectors(layout: &Layout) -> u32 {
+    2 * layout.units * layout.unit.width() / 4
 }

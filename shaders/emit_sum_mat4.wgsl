@@ -1,0 +1,6 @@
+fn emit_sum(at: u32, sum: Unit) {
+    sums[at] = sum[0];
+    sums[at + 1u] = sum[1];
+    sums[at + 2u] = sum[2];
+    sums[at + 3u] = sum[3];
+}
