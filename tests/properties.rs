@@ -73,7 +73,8 @@ proptest! {
             let values = Values::ALL[((seed + fill) % Values::ALL.len() as u64) as usize];
             let case = filled(&case, values, seed + fill);
             prop_assert_eq!(arranged_failure(context(), &case, variant, arrangement), None);
-            if fill < BACKWARD_FILLS && case.has_place_for_dx() {
+            // Of every other geometry: it compiles kernels of its own.
+            if seed % 2 == 0 && fill < BACKWARD_FILLS && case.has_place_for_dx() {
                 let case = case.with_dy(seed + fill);
                 prop_assert_eq!(judged_gradients::failure(context(), &case, variant, arrangement), None);
             }

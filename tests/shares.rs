@@ -100,7 +100,7 @@ impl Batch {
     }
 
     /// The same in shares; the sums are added on the device, or (`reduce`) by the host.
-    fn in_shares(&self, operation: impl Fn(usize) -> Operation, merge: &Merge, reduce: bool) -> Results {
+    fn in_shares(&self, operation: &dyn Fn(usize) -> Operation, merge: &Merge, reduce: bool) -> Results {
         let mut moments = Vec::new();
         let mut first = 0;
         let shares = SHARES.map(|samples| {

@@ -156,7 +156,7 @@ impl Tuning {
         workgroup_units: 2,
         workgroup_segments: 1,
         gradient_units: (1, 8),
-        gradient_target: 2048,
+        gradient_target: 512,
         split_lanes: 8,
         split_target: 256,
         split_units: 32,
@@ -181,16 +181,11 @@ impl Tuning {
     pub const SOFTWARE_RECORDS: &[&str] = &[
         "benches/records/2026-11-25-llvmpipe-thresholds.json",
         "benches/records/2026-11-26-llvmpipe-resident.json",
+        "benches/records/2026-11-26-llvmpipe-backward-thresholds.json",
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
-    pub const SOFTWARE_UNUSED: &[&str] = &[
-        "workgroup_lanes",
-        "workgroup_units",
-        "workgroup_segments",
-        "gradient_units",
-        "gradient_target",
-    ];
+    pub const SOFTWARE_UNUSED: &[&str] = &["workgroup_units", "workgroup_segments"];
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///

@@ -75,7 +75,7 @@ pub fn trips(step: &Step) -> u64 {
             let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;
             u64::from(p.span_units) * (3 * neighbours.min(u64::from(p.channels)) + 1)
         }
-        Kernel::Given | Kernel::GradientGiven | Kernel::Inverse | Kernel::Copy => 0,
+        Kernel::Given | Kernel::Renorm | Kernel::GradientGiven | Kernel::Inverse | Kernel::Copy => 0,
         // Sums are read once, in chunks; a walk over them decodes digits at every step.
         Kernel::GradientLane => 2 * walked(share(p.units)) + 6 * chunks(share(p.units)) + 16,
         Kernel::GradientSums => {
