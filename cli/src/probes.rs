@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::bench::Direction;
 use crate::bench::workload::Workload;
 use crate::operation::{LayoutName, Op, Settings};
 
@@ -15,14 +16,19 @@ pub struct Trial {
 /// A workload that tells values of a threshold apart.
 pub struct Probe {
     pub workload: Workload,
+    pub direction: Direction,
 }
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape: Vec<_> = self.workload.shape.iter().map(usize::to_string).collect();
+        let pass = match self.direction {
+            Direction::Forward => "",
+            Direction::Backward => " backward",
+        };
         write!(
             f,
-            "{} {} {}",
+            "{}{pass} {} {}",
             self.workload.op.name(),
             self.workload.layout(),
             shape.join("x")
@@ -36,6 +42,7 @@ fn probe(op: Op, shape: &[usize], settings: Settings) -> Probe {
             settings,
             ..Workload::new(op, shape)
         },
+        direction: Direction::Forward,
     }
 }
 
@@ -44,6 +51,15 @@ fn layer(shapes: &[[usize; 2]]) -> Vec<Probe> {
         .iter()
         .map(|shape| probe(Op::Layer, shape, Settings::default()))
         .collect()
+}
+
+/// The backward pass of layer norm.
+fn backward(shapes: &[[usize; 2]]) -> Vec<Probe> {
+    let backward = |probe| Probe {
+        direction: Direction::Backward,
+        ..probe
+    };
+    layer(shapes).into_iter().map(backward).collect()
 }
 
 /// Batch norm of N×C×S.
@@ -127,6 +143,21 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 columns(&[[1, 64, 8192], [1, 256, 2048], [1, 1024, 1024]]),
             ),
             trial("finish_parts", &["16", "128", "1024"], crossed()),
+            trial(
+                "gradient_units",
+                &["[1, 2]", "[1, 4]", "[1, 8]", "[2, 8]"],
+                backward(&[[4096, 1024], [512, 8192]]),
+            ),
+            trial(
+                "gradient_target",
+                &["256", "512", "2048", "8192"],
+                backward(&[[4096, 1024], [512, 8192]]),
+            ),
+            trial(
+                "workgroup_lanes",
+                &["[16, 64]", "[16, 256]", "[32, 256]"],
+                backward(&[[1024, 4096], [512, 8192]]),
+            ),
         ],
         false => vec![
             trial(
@@ -161,6 +192,16 @@ pub fn trials(software: bool) -> Vec<Trial> {
             trial("lane_segments", &["4096", "16384", "65536", "262144"], crossed()),
             trial("column_target", &["65536", "131072", "262144", "524288"], crossed()),
             trial("finish_parts", &["8", "32", "128"], crossed()),
+            trial(
+                "gradient_units",
+                &["[1, 4]", "[2, 4]", "[4, 4]"],
+                backward(&[[65536, 64], [4096, 1024], [16384, 4096]]),
+            ),
+            trial(
+                "gradient_target",
+                &["65536", "131072", "262144"],
+                backward(&[[65536, 64], [4096, 1024], [16384, 4096]]),
+            ),
         ],
     }
 }

@@ -214,24 +214,29 @@ fn measure(context: &Context, tuning: &mut Tuning, trial: &Trial, runs: usize, b
 /// The share of the copy that each context reaches on a probe. Contexts that plan alike are measured once; samples of all
 /// are interleaved.
 fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>> {
-    let case = probe.workload.case(Direction::Forward)?;
+    let direction = probe.direction;
+    let case = probe.workload.case(direction)?;
     let operation = Operation {
         variant: None,
-        statistics: false,
+        // Saved by the forward pass for the backward one.
+        statistics: direction == Direction::Backward,
         ..case.operation()?
     };
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut which = Vec::new();
     for context in contexts {
-        probe.workload.check(context, Direction::Forward)?;
-        let plan = operation.plan(context)?.to_string();
+        probe.workload.check(context, direction)?;
+        let plan = match direction {
+            Direction::Forward => operation.plan(context)?.to_string(),
+            Direction::Backward => operation.plan_backward(context, case.gradients())?.to_string(),
+        };
         let known = candidates.iter().position(|candidate| candidate.plan == plan);
         which.push(known.unwrap_or(candidates.len()));
         if known.is_none() {
-            candidates.push(Candidate::new(context, &operation, &case, plan)?);
+            candidates.push(Candidate::new(context, &operation, &case, (plan, direction))?);
         }
     }
-    let bytes = workload::bytes(&operation, &case, Direction::Forward);
+    let bytes = workload::bytes(&operation, &case, direction);
     let copy = Copy::reference(&contexts[0], bytes)?;
     let mut reference = Timed::new(&contexts[0], &copy)?;
     let mut timed = (candidates.iter())
@@ -255,9 +260,17 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(context: &Context, operation: &Operation, case: &Case, plan: String) -> Result<Self> {
-        let resident = Resident::new(context, operation, case)?;
-        verified(context, case, &resident, Direction::Forward)?;
+    fn new(
+        context: &Context,
+        operation: &Operation,
+        case: &Case,
+        (plan, direction): (String, Direction),
+    ) -> Result<Self> {
+        let resident = match direction {
+            Direction::Forward => Resident::new(context, operation, case)?,
+            Direction::Backward => Resident::backward(context, operation, case)?,
+        };
+        verified(context, case, &resident, direction)?;
         Ok(Self { plan, resident })
     }
 }

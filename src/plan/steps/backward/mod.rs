@@ -4,27 +4,22 @@
 //! there are many in each: dweight and dbias, and what dx needs of its segment, are sums of those. Else they are taken twice:
 //! over segments, of dy weight, and over what each weight multiplies.
 
+mod choose;
+mod dx;
 mod resident;
 mod sums;
 
 use sums::Partials;
 
-use super::places::{Place, Records, Region};
-use super::push::parted;
-use super::split::Spread;
+use super::places::{Place, Region};
 use super::{Geometries, Planner};
-use crate::error::{Result, bail};
-use crate::geometry::{Axis, Geometry};
-use crate::plan::choose::{MAX_PARTS, prefers_columns};
-use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
+use crate::error::Result;
+use crate::geometry::Axis;
+use crate::plan::layout::Offsets;
 use crate::plan::pieces::Piece;
 use crate::plan::{Operand, RECORD_BYTES, Role, SUMS_BYTES};
-use crate::shader::{DxPlace, Header, Kernel, Params, Slot};
 use crate::spec::{Gradients, Source, Stage, Statistic};
-use crate::tuning::{MAX_TRIPS, Variant};
-
-/// The fewest elements of a cell that are worth sums of their own: those are 16 bytes.
-const CELL_ELEMENTS: u64 = 16;
+use crate::tuning::Variant;
 
 /// The variants that hold segments in registers.
 const HELD: [Variant; 2] = [Variant::Subgroup, Variant::Workgroup];
@@ -341,251 +336,6 @@ impl Planner<'_> {
             self.gradient_apply(part, variant, records, coefficients.map(Place::Region))?;
         }
         Ok(())
-    }
-
-    /// True if sums are taken over cells: where those are segments anyway, or hold enough elements. Not so where nothing may
-    /// depend on the number of segments, as the number of cells does.
-    fn takes_cells(&self, block: &[Part<'_>]) -> bool {
-        let axes = &block[0].piece.axes;
-        let extent = |counts: &dyn Fn(&Axis) -> bool| -> u64 {
-            let counted = axes.iter().filter(|axis| counts(axis));
-            counted.map(|axis| u64::from(axis.extent)).product()
-        };
-        let elements = extent(&|axis| self.of_cell(axis).reduced);
-        let cells = extent(&|axis| !self.of_cell(axis).reduced);
-        let per_weight = extent(&|axis| !axis.reduced && axis.weight == 0);
-        let per_segment = extent(&|axis| axis.reduced && axis.weight > 0);
-        // One invocation adds those of a weight, or of a segment, and each may come in spans.
-        let few = per_weight.max(per_segment) <= MAX_TRIPS / 64;
-        let fits = cells * SUMS_BYTES <= self.traits.binding_size;
-        let worth = per_segment == 1 || (block.len() == 1 && elements >= CELL_ELEMENTS);
-        !self.operation.batch_invariant && few && fits && worth
-    }
-
-    /// The variant that makes dx.
-    fn gradient_variant(&self, block: &[Part<'_>], summed: bool, wanted: Gradients) -> Result<Variant> {
-        let (operation, part) = (self.operation, &block[0]);
-        let possible = self.gradient_candidates(part, block.len(), wanted);
-        // A forced variant may not run the last, smaller block.
-        let first = self.recipe.variant.is_none();
-        if let Some(variant) = operation.variant.filter(|variant| first || possible.contains(variant)) {
-            if !possible.contains(&variant) {
-                let names: Vec<_> = possible.into_iter().map(Variant::name).collect();
-                bail!(
-                    Variant,
-                    "variant",
-                    "{variant} cannot make the gradients of this geometry on this device, but {} can",
-                    names.join(", ")
-                );
-            }
-            return Ok(variant);
-        }
-        let held = HELD.into_iter().filter(|variant| possible.contains(variant));
-        let parameters = wanted.dweight || wanted.dbias;
-        // Best in one dispatch with what dweight and dbias are made of.
-        let held = held.min_by_key(|&variant| !self.holds_gradients(part, variant, parameters));
-        // Software adapters hold rows of which each of eight lanes has a unit; see the forward's resident rows.
-        let enough = self.whole.applied.length >= 4 * self.traits.smallest_subgroup();
-        let holds = !self.traits.software || self.tuning.resident_row_units > 0 && enough;
-        if let (Some(variant), true, false) = (held, holds, summed) {
-            return Ok(variant);
-        }
-        let geometry = &self.whole.applied;
-        let across = prefers_columns(geometry, self.tuning);
-        let segments = if operation.batch_invariant {
-            u32::MAX
-        } else {
-            geometry.segments
-        };
-        let fills = segments >= self.tuning.lane_segments || geometry.length <= self.tuning.lane_elements;
-        let short = geometry.length <= self.tuning.column_elements;
-        let alone = if across { Variant::Column } else { Variant::Lane };
-        // Sums that dweight and dbias are made of serve dx too.
-        let fused = self.traits.software && !summed && if across { short } else { fills };
-        if fused && possible.contains(&alone) {
-            return Ok(alone);
-        }
-        Ok(self.split_kind(&part.geometries.applied))
-    }
-
-    /// The variants that can make dx of a piece, one of `pieces` of the same segments.
-    fn gradient_candidates(&self, part: &Part<'_>, pieces: usize, wanted: Gradients) -> Vec<Variant> {
-        // The coefficients of what was renormalized are made apart.
-        let whole = pieces == 1 && self.operation.source == Source::Input && self.operation.renorm().is_none();
-        let bounded = |traversal| {
-            let layout = self.gradient_layout(part, &part.geometries.applied, traversal);
-            layout.is_some_and(|layout| layout.trips(layout.units, 1) <= MAX_TRIPS)
-        };
-        let mut variants = Vec::new();
-        if whole && bounded(Traversal::SharedRows) {
-            variants.push(Variant::Lane);
-        }
-        let held = HELD
-            .into_iter()
-            .filter(|&variant| self.holds_gradients(part, variant, false));
-        variants.extend(held.filter(|_| whole && wanted.dx));
-        variants.push(Variant::Split);
-        if whole && bounded(Traversal::Columns) {
-            variants.push(Variant::Column);
-        }
-        let geometry = &part.geometries.applied;
-        if has_columns(geometry) || run_as_columns(geometry).is_some() {
-            variants.push(Variant::ColumnSplit);
-        }
-        variants
-    }
-
-    /// The axis among those of cells: reduced where neither record nor weight change; records in the place of weights.
-    fn of_cell(&self, axis: &Axis) -> Axis {
-        Axis {
-            reduced: axis.reduced && axis.weight == 0,
-            ..self.of_weight(axis)
-        }
-    }
-
-    /// The axis among those of what each weight multiplies; in the place of weights the records that x_hat is made with: of
-    /// y those of its weight.
-    fn of_weight(&self, axis: &Axis) -> Axis {
-        Axis {
-            reduced: axis.weight == 0,
-            weight: if self.from_output { axis.weight } else { axis.record },
-            record: axis.weight,
-            ..*axis
-        }
-    }
-
-    /// The walk of kernels that write dx.
-    fn gradient_layout(&self, part: &Part<'_>, geometry: &Geometry, traversal: Traversal) -> Option<Layout> {
-        self.gradient_layout_in(part, geometry, traversal, self.widest_gradient_unit())
-    }
-
-    /// The same in units of at most so many elements.
-    fn gradient_layout_in(
-        &self,
-        part: &Part<'_>,
-        geometry: &Geometry,
-        traversal: Traversal,
-        widest: u32,
-    ) -> Option<Layout> {
-        let weights = Weights::read_if(self.whole.has_affine);
-        Layout::new(geometry, traversal, widest, weights, part.offsets)
-    }
-
-    /// The largest element of a segment is looked for element by element.
-    fn widest_gradient_unit(&self) -> u32 {
-        match self.operation.statistic {
-            Statistic::Norm { p } if p.is_infinite() => 1,
-            _ => self.tuning.widest_unit,
-        }
-    }
-
-    /// Invocations that share a span along a row: one where there are rows enough.
-    fn row_lanes(&self, layout: &Layout) -> u32 {
-        let groups = if self.operation.batch_invariant {
-            u32::MAX
-        } else {
-            layout.groups
-        };
-        match self.traits.software && groups >= self.tuning.lane_segments {
-            true => 1,
-            false => self.split_lanes(),
-        }
-    }
-
-    /// dx of a piece that holds whole segments, one invocation for each (or for four).
-    fn gradient_lane(&mut self, part: &Part<'_>, variant: Variant, records: Place) -> Result<()> {
-        let traversal = if variant == Variant::Column {
-            Traversal::Columns
-        } else {
-            Traversal::SharedRows
-        };
-        let Some(layout) = self.gradient_layout(part, &part.geometries.applied, traversal) else {
-            bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
-        };
-        let spread = self.spread_over(&layout, (1, 1), 1);
-        let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientLane, &layout, spread);
-        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
-        header.full_groups = one_dimension && layout.groups.is_multiple_of(header.workgroup);
-        self.push_dx(part, header, params, workgroups, (records, None), Vec::new())
-    }
-
-    /// dx of a piece from the coefficients of its segments; none where statistics are given.
-    fn gradient_apply(
-        &mut self,
-        part: &Part<'_>,
-        variant: Variant,
-        records: Place,
-        coefficients: Option<Place>,
-    ) -> Result<()> {
-        let geometry = &part.geometries.applied;
-        let across = match variant {
-            Variant::ColumnSplit if has_columns(geometry) => Some(geometry.clone()),
-            Variant::ColumnSplit => run_as_columns(geometry),
-            _ => None,
-        };
-        let layout = match &across {
-            Some(geometry) => self.gradient_layout(part, geometry, Traversal::Columns),
-            None => self.gradient_layout(part, geometry, Traversal::SharedRows),
-        };
-        let Some(layout) = layout else {
-            bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
-        };
-        let lanes = match &across {
-            Some(_) => self.column_split_lanes(&layout),
-            None => self.row_lanes(&layout),
-        };
-        let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
-        let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientApply, &layout, spread);
-        header.given = coefficients.is_none();
-        self.push_dx(part, header, params, workgroups, (records, coefficients), Vec::new())
-    }
-
-    pub(super) fn gradient_step(&self, kernel: Kernel, layout: &Layout, spread: Spread) -> (Header, Params, u64) {
-        let mut header = self.header(kernel, spread.workgroup);
-        header.from_output = self.from_output;
-        let (header, mut params, workgroups) = self.spread_header(header, layout, spread);
-        if let Statistic::Norm { p } = self.operation.statistic {
-            params.power = parted(f64::from(p) - 1.0);
-        }
-        (header, params, workgroups)
-    }
-
-    fn push_dx(
-        &mut self,
-        part: &Part<'_>,
-        mut header: Header,
-        mut params: Params,
-        workgroups: u64,
-        (records, coefficients): (Place, Option<Place>),
-        others: Vec<(Slot, Operand)>,
-    ) -> Result<()> {
-        header.dx_place = match self.facts.dx_over {
-            Some(Role::X) => DxPlace::OverX,
-            Some(Role::Dy) => DxPlace::OverDy,
-            _ => DxPlace::Apart,
-        };
-        let of = |slot| move |place| Records { place, slot };
-        let items: Vec<_> = [of(Slot::Records)(records)]
-            .into_iter()
-            .chain(coefficients.map(of(Slot::Coefficients)))
-            .collect();
-        let (offset, mut operands) = self.records(&items, &part.piece.records())?;
-        operands.extend(others);
-        params.record_offset = offset;
-        self.push_gradient(part, header, params, workgroups, operands)
-    }
-
-    pub(super) fn push_gradient(
-        &mut self,
-        part: &Part<'_>,
-        header: Header,
-        params: Params,
-        workgroups: u64,
-        mut operands: Vec<(Slot, Operand)>,
-    ) -> Result<()> {
-        operands.extend([(Slot::X, part.x), (Slot::Dy, part.dy)]);
-        operands.extend(part.dx.map(|dx| (Slot::Dx, dx)));
-        self.push(header, params, workgroups, &operands)
     }
 }
 
