@@ -135,8 +135,8 @@ fn writes(operation: &Operation) -> impl Fn(Role) -> bool {
     move |role| match role {
         Role::Y | Role::Statistics | Role::Merged | Role::Workspace => true,
         Role::Moments => stage == Stage::Statistics,
-        Role::RunningMean | Role::RunningVar => updates,
-        Role::Dx | Role::Dweight | Role::Dbias => true,
+        Role::RunningMean | Role::RunningVar | Role::Batches | Role::Corrections => updates,
+        Role::Dx | Role::Dweight | Role::Dbias | Role::Sums => true,
         Role::X | Role::Weight | Role::Bias | Role::Dy => false,
     }
 }
