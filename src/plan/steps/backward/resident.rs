@@ -151,8 +151,8 @@ impl Planner<'_> {
     /// dweight and dbias from so many parts.
     fn totals(&mut self, sums: Operand, parts: u32, layout: &Layout, wanted: Gradients) -> Result<()> {
         let vectors = vectors(layout);
-        // One invocation a vector where barriers cost more than all it adds.
-        let (lanes, columns) = match self.traits.software {
+        // One invocation a vector where barriers cost more than the few parts that it adds.
+        let (lanes, columns) = match self.traits.software && parts <= self.tuning.finish_parts {
             true => (1, SMALL_WORKGROUP),
             false => (GATHER_LANES, GATHER_COLUMNS),
         };
