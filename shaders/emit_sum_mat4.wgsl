@@ -1,3 +1,5 @@
+// A sum of a unit of sixteen elements, as they lie in registers.
+
 fn emit_sum(at: u32, sum: Unit) {
     sums[at] = sum[0];
     sums[at + 1u] = sum[1];

@@ -3,8 +3,9 @@
 // A workgroup takes ROWS segments one after the other in each of its slots: x and dy are read once and dx is written once.
 // Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl.
 // One reduction over the lanes a segment.
-// Chosen when: contiguous segments with the same weights that a subgroup or a workgroup can hold. Units are gone through as in
-// resident.wgsl: gradient_units.wgsl, gradient_units_rolled.wgsl.
+// Chosen when: contiguous segments with the same weights that a subgroup or a workgroup can hold. Units are read as in
+// resident.wgsl (gradient_units.wgsl, gradient_units_rolled.wgsl); sums and stores are written out on all adapters: in a loop of
+// four, which llvmpipe does not unroll, they took five times as long.
 const_assert UNITS <= 8u;
 
 const SLOTS: u32 = WORKGROUP / LANES;
@@ -68,6 +69,32 @@ fn write_unit(i: u32, row: Row, k: Coefficients, place: Place) {
         let c = along(row.first, i);
         let x_hat = x_hat_at(held[i], c, held_weight[i], row.n);
         put_dx(c, gradient_of(held[i], times(held_dy[i], held_weight[i]), x_hat, k, row.n));
+    }
+}
+
+fn sum_units(row: ptr<function, Row>, place: Place) {
+    sum_unit(0u, row, place);
+    sum_unit(1u, row, place);
+    sum_unit(2u, row, place);
+    sum_unit(3u, row, place);
+    if (UNITS > 4u) {
+        sum_unit(4u, row, place);
+        sum_unit(5u, row, place);
+        sum_unit(6u, row, place);
+        sum_unit(7u, row, place);
+    }
+}
+
+fn write_units(row: Row, k: Coefficients, place: Place) {
+    write_unit(0u, row, k, place);
+    write_unit(1u, row, k, place);
+    write_unit(2u, row, k, place);
+    write_unit(3u, row, k, place);
+    if (UNITS > 4u) {
+        write_unit(4u, row, k, place);
+        write_unit(5u, row, k, place);
+        write_unit(6u, row, k, place);
+        write_unit(7u, row, k, place);
     }
 }
 

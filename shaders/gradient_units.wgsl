@@ -1,5 +1,4 @@
-// The units of a lane of gradient_resident.wgsl, without a loop: as in resident_units.wgsl.
-const_assert UNITS <= 8u;
+// Loads of the units of a lane of gradient_resident.wgsl, without a loop: as in resident_units.wgsl.
 
 fn hold_units(first: Cursor, place: Place) {
     hold_unit(0u, 0u, first, place);
@@ -24,31 +23,5 @@ fn read_units(row: Row, place: Place) {
         read_unit(5u, 5u, row, place);
         read_unit(6u, 6u, row, place);
         read_unit(7u, 7u, row, place);
-    }
-}
-
-fn sum_units(row: ptr<function, Row>, place: Place) {
-    sum_unit(0u, row, place);
-    sum_unit(1u, row, place);
-    sum_unit(2u, row, place);
-    sum_unit(3u, row, place);
-    if (UNITS > 4u) {
-        sum_unit(4u, row, place);
-        sum_unit(5u, row, place);
-        sum_unit(6u, row, place);
-        sum_unit(7u, row, place);
-    }
-}
-
-fn write_units(row: Row, k: Coefficients, place: Place) {
-    write_unit(0u, row, k, place);
-    write_unit(1u, row, k, place);
-    write_unit(2u, row, k, place);
-    write_unit(3u, row, k, place);
-    if (UNITS > 4u) {
-        write_unit(4u, row, k, place);
-        write_unit(5u, row, k, place);
-        write_unit(6u, row, k, place);
-        write_unit(7u, row, k, place);
     }
 }

@@ -2,14 +2,6 @@
 // unit goes to the array's start, and the array is turned round by one, until all units are where they belong. Loops over
 // the array itself are unrolled if they are short, hence the blocks.
 
-fn turn(registers: ptr<private, Registers>) {
-    let first = (*registers)[0];
-    for (var i = 1u; i < UNITS; i++) {
-        (*registers)[i - 1u] = (*registers)[i];
-    }
-    (*registers)[UNITS - 1u] = first;
-}
-
 fn hold_units(walk: ptr<function, Walk>, place: Place) {
     for (var i = 0u; i < UNITS; i++) {
         hold_unit(i, 0u, walk, place);

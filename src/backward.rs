@@ -27,6 +27,7 @@ use crate::tuning::Variant;
 /// | dweight, dbias | f32, as weight and bias | 4 per value |
 /// | statistics | [`Record`](crate::Record)s, one per segment | 16 per segment |
 /// | sums | [`GradientSums`](crate::GradientSums), one per segment: for halves of the pass | 16 per segment |
+/// | corrections | ratio and shift of batch renormalization, as the forward pass left them; needed for dx | 16 per channel |
 /// | running_mean, running_var | f32, one per channel | 4 per channel |
 /// | workspace | nothing that lasts | as the plan says |
 ///

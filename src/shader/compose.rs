@@ -74,7 +74,10 @@ impl Header {
                 _ => pick(self.tail, tail, tail_none),
             });
             if matches!(self.kernel, Kernel::ShortRows | Kernel::Resident) {
-                modules.push(pick(self.software, resident_units_rolled, resident_units));
+                modules.extend(match self.software {
+                    true => &[resident_units_rolled, turn][..],
+                    false => &[resident_units],
+                });
             }
         }
         match self.kernel {
@@ -170,7 +173,10 @@ impl Header {
             Kernel::GradientResident => {
                 modules.extend(self.gradient_modules());
                 modules.extend([put_dx, gradient_resident, self.reduction_module()]);
-                modules.push(pick(self.software, gradient_units_rolled, gradient_units));
+                modules.extend(match self.software {
+                    true => &[gradient_units_rolled, turn][..],
+                    false => &[gradient_units],
+                });
                 modules.push(pick(self.sums, resident_sums, resident_sums_none));
                 if self.sums {
                     modules.push(pick(self.unit == Unit::Mat4, emit_sum_mat4, emit_sum_vec4));

@@ -146,6 +146,7 @@ modules!(
     tail_none,
     task,
     traversal,
+    turn,
     tree,
     unit_columns,
     unit_elementwise,
