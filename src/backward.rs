@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::plan::{Facts, Recipe, Role, needs_backward};
 use crate::ranges::Ranges;
-use crate::record::{Bound, arguments, at_extent, bind};
+use crate::record::{Bound, arguments, at_extent, bind, recipe_at_any_offset};
 use crate::spec::{Gradients, Operation};
 use crate::tuning::Variant;
 
@@ -202,18 +202,11 @@ pub struct BackwardPlan {
     operation: Operation,
     gradients: Gradients,
     recipe: Recipe,
-    workspace: u64,
 }
 
 impl BackwardPlan {
     pub(crate) fn new(context: &Context, operation: &Operation, gradients: Gradients) -> Result<Self> {
-        let aligned = Facts::default();
-        let recipe = recipe(context, operation, gradients, &aligned)?;
-        // Tensors at odd offsets are walked element by element, which may take more parts.
-        let mut odd = aligned;
-        odd.offsets[Role::X as usize] = 1;
-        let other = self::recipe(context, operation, gradients, &odd);
-        let workspace = other.map_or(recipe.workspace, |other| recipe.workspace.max(other.workspace));
+        let recipe = recipe_at_any_offset(|facts| self::recipe(context, operation, gradients, facts))?;
         for step in &recipe.steps {
             context.pipeline(&step.header)?;
         }
@@ -222,7 +215,6 @@ impl BackwardPlan {
             operation: operation.clone(),
             gradients,
             recipe,
-            workspace,
         })
     }
 
@@ -244,7 +236,7 @@ impl BackwardPlan {
     /// Bytes of workspace that a bind needs, 0 for none, if its views lie in buffers or at least in 256-byte blocks of
     /// their own. Others may need more: [`workspace_size_for`](Self::workspace_size_for).
     pub fn workspace_size(&self) -> u64 {
-        self.workspace
+        self.recipe.workspace
     }
 
     /// Bytes of workspace that a bind needs at another extent of the outermost axis.
@@ -257,7 +249,7 @@ impl BackwardPlan {
             &at_extent(&self.operation, outer_extent)?,
             self.gradients,
         )?
-        .workspace)
+        .workspace_size())
     }
 
     /// Bytes of workspace that a bind of these views needs, whatever blocks they share; their own workspace is not
@@ -276,7 +268,7 @@ impl BackwardPlan {
         self.recipe.steps.len()
     }
 
-    /// The dispatches, as data.
+    /// The dispatches, as data; its workspace is [`workspace_size`](Self::workspace_size).
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }

@@ -26,7 +26,6 @@ pub struct Plan {
     operation: Operation,
     recipe: Recipe,
     segments: u32,
-    workspace: u64,
 }
 
 /// A plan with its buffers: bind groups and parameters are made, recording allocates nothing.
@@ -45,16 +44,7 @@ pub(crate) struct BoundStep {
 
 impl Plan {
     pub(crate) fn new(context: &Context, operation: &Operation) -> Result<Self> {
-        let aligned = Facts::default();
-        let recipe = operation.recipe(context, &aligned)?;
-        // Tensors at odd offsets are walked element by element, which may take more parts.
-        let mut odd = aligned;
-        odd.offsets[Role::X as usize] = 1;
-        let workspace = match operation.recipe(context, &odd) {
-            Ok(other) => recipe.workspace.max(other.workspace),
-            // A forced variant may only run at aligned offsets.
-            Err(_) => recipe.workspace,
-        };
+        let recipe = recipe_at_any_offset(|facts| operation.recipe(context, facts))?;
         for step in &recipe.steps {
             context.pipeline(&step.header)?;
         }
@@ -63,7 +53,6 @@ impl Plan {
             operation: operation.clone(),
             segments: operation.segments()?,
             recipe,
-            workspace,
         })
     }
 
@@ -86,7 +75,7 @@ impl Plan {
     /// their own (x and y may share theirs). Others may need more, and so may another outer extent:
     /// [`workspace_size_for`](Self::workspace_size_for).
     pub fn workspace_size(&self) -> u64 {
-        self.workspace
+        self.recipe.workspace
     }
 
     /// Bytes of workspace that a bind needs at another extent of the outermost axis.
@@ -94,7 +83,7 @@ impl Plan {
     /// # Errors
     /// As [`bind`](Self::bind) for the extent.
     pub fn workspace_size_at(&self, outer_extent: usize) -> Result<u64> {
-        Ok(Self::new(&self.context, &at_extent(&self.operation, outer_extent)?)?.workspace)
+        Ok(Self::new(&self.context, &at_extent(&self.operation, outer_extent)?)?.workspace_size())
     }
 
     /// Bytes of workspace that a bind of these views needs, whatever blocks they share; their own workspace is not
@@ -123,7 +112,7 @@ impl Plan {
         self.recipe.steps.len()
     }
 
-    /// The dispatches, as data.
+    /// The dispatches, as data; its workspace is [`workspace_size`](Self::workspace_size).
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
@@ -173,6 +162,19 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.operation.name, self.recipe)
     }
+}
+
+/// The recipe for views at the starts of their buffers, with the workspace that those at odd offsets need too.
+pub(crate) fn recipe_at_any_offset(recipe: impl Fn(&Facts) -> Result<Recipe>) -> Result<Recipe> {
+    let mut aligned = recipe(&Facts::default())?;
+    // Tensors at odd offsets are walked element by element, which may take more parts.
+    let mut odd = Facts::default();
+    odd.offsets[Role::X as usize] = 1;
+    // A forced variant may only run at aligned offsets.
+    if let Ok(other) = recipe(&odd) {
+        aligned.workspace = aligned.workspace.max(other.workspace);
+    }
+    Ok(aligned)
 }
 
 /// The operation with another extent of the outermost axis.
