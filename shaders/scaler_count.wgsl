@@ -6,9 +6,8 @@
 // says by feature and first digit where the prefixes begin, then holds the prefixes, then where those of a feature end.
 // Reads x once. No barriers. Chosen when: order statistics are selected.
 
-@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>;
-@group(0) @binding(3) var<storage, read> table: array<u32>;
 
 const NONE: u32 = 0xffffffffu;
 
@@ -49,7 +48,7 @@ fn main(
     var counter = p.counters;
     var times = 0u;
     for (var i = 0u; i < span.count; i++) {
-        let key = key_of(x[place_of(span.feature, span.first + i * p.span_step)]);
+        let key = key_of(load(place_of(span.feature, row_of(span, i))));
         let next = counter_of(span.feature, end, key);
         if (!AGGREGATE) {
             atomicAdd(&counts[next], 1u);

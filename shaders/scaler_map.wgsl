@@ -2,7 +2,7 @@
 //   y = (((x * scale - m) - e) * r) * back + (b + b_rest), held between two bounds if asked for
 // scale and back are powers of two that keep r within f32, m + e and b + b_rest pairs. Two vec4 a feature: (m, e, r,
 // scale), (b, b_rest, back, 0). NaN is kept, by its bits. An invocation takes elements of [outer, feature, inner] at
-// equal steps and knows their indices by carrying, without a division. No barriers. x is y where IN_PLACE.
+// equal steps and knows their indices by carrying, without a division. No barriers.
 
 @group(0) @binding(1) var<storage, read> lines: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;

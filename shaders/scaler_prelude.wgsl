@@ -31,6 +31,8 @@ struct Params {
     high: f32,
     zero: u32,             // always 0: see opaque()
     counters: u32,         // counters of the pass; one more is nobody's
+    // Weights of rows before the first, in the binding. (GL rounds the size of a uniform up to 16 bytes.)
+    @size(16) w_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -93,6 +95,11 @@ fn span_of(index: u32) -> Span {
         span.count = min(rows, select(rows, p.span_first, p.span_step == 1u));
     }
     return span;
+}
+
+// A row of a span.
+fn row_of(span: Span, i: u32) -> u32 {
+    return span.first + i * p.span_step;
 }
 
 // Where a row of a feature lies in x.

@@ -1,9 +1,10 @@
-//! Recording allocates nothing of its own.
+//! What is allocated: nothing of its own by a recording, no more by a fit of many chunks than of few.
 
 mod common;
 
 use allocation_counter::measure;
 use common::context;
+use wgnorm::scaler::{Features, MaxAbs, Method, MinMax, PowerTransform, QuantileTransform, Robust, Standard};
 use wgnorm::verify::transfer::create;
 use wgnorm::{Bound, Forward, LayerNorm, Variant};
 
@@ -69,4 +70,47 @@ fn recording_a_pass_allocates_what_an_empty_pass_does() {
         "{} allocations an empty pass, {more} more with a dispatch in it",
         empty / TIMES as f64
     );
+}
+
+/// The most memory that a fit of so many chunks has at a time, in bytes.
+fn peak(method: &Method, chunks: usize) -> u64 {
+    let chunk: Vec<f32> = (0..3000).map(|i| (i * 37 % 1009 + 1) as f32).collect();
+    let features = Features::columns(1000, 3);
+    let counted = measure(|| {
+        let mut fitter = method.pass_fitter::<f32>(3).unwrap();
+        loop {
+            for _ in 0..chunks {
+                fitter.absorb(&chunk, features).unwrap();
+            }
+            if !fitter.next_pass().unwrap() {
+                break;
+            }
+        }
+        std::hint::black_box(fitter.finish().unwrap());
+    });
+    counted.bytes_max
+}
+
+/// Also if data are read again and again.
+#[test]
+fn memory_does_not_grow_with_the_number_of_chunks() {
+    // All work on this thread, which is the one that is counted.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .use_current_thread()
+        .build()
+        .unwrap();
+    pool.install(|| {
+        for method in [
+            Method::from(MinMax::new()),
+            MaxAbs::new().into(),
+            Standard::new().into(),
+            Robust::new().into(),
+            QuantileTransform::new().into(),
+            PowerTransform::new().into(),
+        ] {
+            let (few, many) = (peak(&method, 3), peak(&method, 300));
+            assert!(few > 0 && many <= few, "{method:?}: {few} bytes, then {many}");
+        }
+    });
 }

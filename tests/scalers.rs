@@ -167,6 +167,110 @@ fn near(scaler: &Scaler, _: &Features) -> f64 {
 }
 
 #[test]
+fn weighted_rows_are_fitted_as_on_the_cpu() {
+    let method = Method::from(Standard::new());
+    for (context, features) in devices()
+        .iter()
+        .flat_map(|device| layouts().into_iter().map(move |f| (device, f)))
+    {
+        let x = hostile(features);
+        // (Of larger weights, scikit-learn's rule takes features for constant: it counts rows by them.)
+        for magnitude in [1.0, 1e-30, 1e7] {
+            let weights: Vec<f32> = (0..features.rows()).map(|row| (row % 5) as f32 * magnitude).collect();
+            let wide: Vec<f64> = weights.iter().copied().map(f64::from).collect();
+            let mut expected = method.fitter(features.count()).unwrap();
+            expected.partial_fit_weighted(&x, features, &wide).unwrap();
+            let expected = expected.finish().unwrap();
+            let found = fit_weighted(context, &x, features, &weights).unwrap();
+            for i in 0..features.count() {
+                let (center, scale) = (expected.center()[i], expected.scale()[i]);
+                let near = |a: f64, b: f64, bound: f64| a.is_nan() && b.is_nan() || (a - b).abs() <= bound;
+                assert!(
+                    near(found.center()[i], center, 4e-6 * scale + 2f64.powi(-45) * center.abs())
+                        && near(found.scale()[i], scale, 4e-6 * scale),
+                    "{features:?} {magnitude} {i}: {} {center}, {} {scale}",
+                    found.center()[i],
+                    found.scale()[i]
+                );
+            }
+        }
+    }
+}
+
+fn fit_weighted(context: &Context, x: &[f32], features: Features, weights: &[f32]) -> wgnorm::Result<Scaler> {
+    let (x, weights) = (upload(context, "x", x), upload(context, "weights", weights));
+    let mut fitter = Method::from(Standard::new()).device_fitter(context, features.count())?;
+    let mut encoder = context.device().create_command_encoder(&Default::default());
+    let recorded = fitter.record_weighted(&mut encoder, &x, features, &weights)?;
+    context.queue().submit([encoder.finish()]);
+    let words = pollster::block_on(download::<u32>(context, fitter.results(), 0..recorded.words))?;
+    fitter.absorb(&recorded, &words)?;
+    fitter.finish()
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let features = Features::columns(3, 1);
+    for bad in [-1.0, f32::NAN, f32::INFINITY] {
+        let error = fit_weighted(context(), &[1.0, 2.0, 3.0], features, &[1.0, bad, 1.0]).unwrap_err();
+        assert_eq!((error.kind(), error.argument()), (ErrorKind::Parameter, "weights"));
+    }
+    let few = fit_weighted(context(), &[1.0, 2.0, 3.0], features, &[1.0, 1.0]).unwrap_err();
+    assert_eq!((few.kind(), few.argument()), (ErrorKind::Size, "weights"));
+    let x = upload(context(), "x", &[1.0f32]);
+    for method in [Method::from(MinMax::new()), Robust::new().into()] {
+        let fitter = method.device_fitter(context(), 1).unwrap();
+        let mut encoder = context().device().create_command_encoder(&Default::default());
+        let error = fitter
+            .record_weighted(&mut encoder, &x, Features::whole(1), &x)
+            .unwrap_err();
+        assert_eq!((error.kind(), error.argument()), (ErrorKind::Parameter, "weights"));
+    }
+}
+
+/// Bytes at every offset in a word, as f32 of the same values.
+#[test]
+fn bytes_are_fitted_and_mapped_as_their_values() {
+    let layouts = [
+        (Features::columns(331, 3), Features::columns(331, 3)),
+        (Features::columns(2 * 35, 3), Features::channels(2, 3, 35)),
+        (Features::channels(3, 2, 21), Features::channels(3, 2, 21)),
+    ];
+    for (device, (from, to)) in devices().iter().flat_map(|device| layouts.map(|f| (device, f))) {
+        for offset in 0..4 {
+            let bytes: Vec<u8> = (0..from.span() + offset).map(|i| (i * i * 37 % 256) as u8).collect();
+            let values: Vec<f32> = bytes[offset..].iter().copied().map(f32::from).collect();
+            let padded = [&bytes[..], &[9; 4]].concat();
+            let x = upload(device, "x", &padded[..bytes.len().next_multiple_of(4)]);
+            let view = wgnorm::View::new(&x).offset(offset as u64);
+            for method in methods() {
+                let mut fitter = method.device_fitter(device, from.count()).unwrap().of_u8();
+                let scaler = loop {
+                    let mut encoder = device.device().create_command_encoder(&Default::default());
+                    let recorded = fitter.record(&mut encoder, view, from).unwrap();
+                    device.queue().submit([encoder.finish()]);
+                    let words = pollster::block_on(download::<u32>(device, fitter.results(), 0..recorded.words));
+                    fitter.absorb(&recorded, &words.unwrap()).unwrap();
+                    if !fitter.next_pass().unwrap() {
+                        break fitter.finish().unwrap();
+                    }
+                };
+                let of_values = fit_on(device, &method, &values, &[(0, from)]).unwrap();
+                assert_eq!(scaler, of_values, "{method:?}");
+                let y = upload(device, "y", &vec![f32::NAN; to.span()]);
+                let plan = scaler.plan_transform_to(device, from, to).unwrap().of_u8();
+                let mut encoder = device.device().create_command_encoder(&Default::default());
+                plan.bind(view, &y).unwrap().record(&mut encoder);
+                device.queue().submit([encoder.finish()]);
+                let y: Vec<f32> = pollster::block_on(download(device, &y, 0..to.span())).unwrap();
+                assert_eq!(y, transform(device, &scaler, &values, from, to, false), "{method:?}");
+                assert_eq!(plan.bind(view, view).unwrap_err().kind(), ErrorKind::Overlap);
+            }
+        }
+    }
+}
+
+#[test]
 fn chunks_are_one_fit() {
     let x = hostile(Features::columns(1000, 8));
     let parts = [(0, 1), (1, 7), (8, 0), (8, 992)].map(|(first, rows)| (first * 8, Features::columns(rows, 8)));

@@ -1,5 +1,6 @@
 //! Golden cases of scikit-learn's scalers.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use wgnorm::scaler::{
@@ -89,8 +90,9 @@ impl<'a> Scaling<'a> {
         }))
     }
 
-    /// Runs the case and judges all its outputs.
-    pub fn run(&self, device: &Device, tight: bool, entry: &mut CaseReport) -> Result<()> {
+    /// Runs the case and judges all its outputs, which are returned; none of a case that could not be run.
+    pub fn run(&self, device: &Device, tight: bool, entry: &mut CaseReport) -> Result<HashMap<String, Vec<f64>>> {
+        let mut outputs = HashMap::new();
         let outcome = match device {
             Device::Cpu => self.on_cpu(),
             Device::Gpu(context) => pollster::block_on(self.on_gpu(context)),
@@ -103,7 +105,7 @@ impl<'a> Scaling<'a> {
             Ok(outcome) => outcome,
             Err(error) => {
                 entry.fail(error.to_string());
-                return Ok(());
+                return Ok(outputs);
             }
         };
         entry.dispatches = outcome.dispatches;
@@ -117,17 +119,15 @@ impl<'a> Scaling<'a> {
             };
             let tolerance = self.golden.tolerance(name, tight)?;
             let reference = &self.tensors[name];
-            entry.compared(
-                name,
-                &compare(actual.iter().copied(), reference, &tolerance),
-                &tolerance,
-            );
+            let actual = outputs.entry(name.clone()).or_insert(actual);
+            let against = |tolerance| compare(actual.iter().copied(), reference, tolerance);
+            entry.compared(name, &against(&tolerance), &tolerance);
             // What f32 sums make of a mean is the case's to judge.
             if !matches!(device, Device::Cpu) {
                 continue;
             }
             let own = self.bound(name, reference, &outcome);
-            let comparison = compare(actual, reference, &own);
+            let comparison = against(&own);
             if !comparison.passed {
                 entry.fail(format!(
                     "{name} is beyond the bound of its own, {:.1e} of itself and {:.1e}: largest error {:.3e}",
@@ -136,7 +136,7 @@ impl<'a> Scaling<'a> {
             }
         }
         entry.settle();
-        Ok(())
+        Ok(outputs)
     }
 
     fn on_cpu(&self) -> Result<Outcome, wgnorm::Error> {
@@ -163,11 +163,7 @@ impl<'a> Scaling<'a> {
     async fn on_gpu(&self, context: &Context) -> Result<Outcome, wgnorm::Error> {
         let features = Features::columns(self.rows, self.columns);
         let mut dispatches = 0;
-        // Weights of rows are the CPU's alone.
-        let scaler = match self.weights {
-            Some(_) => self.fit(&self.x)?,
-            None => self.fit_on(context, &self.x, None, &mut dispatches).await?,
-        };
+        let scaler = self.fit_on(context, &self.x, None, &mut dispatches).await?;
         let plan = scaler.plan_transform(context, features)?;
         let y = mapped(context, &plan, &self.x, &mut dispatches).await?;
         let inverse = match self.method {
@@ -207,12 +203,23 @@ impl<'a> Scaling<'a> {
         dispatches: &mut usize,
     ) -> Result<Scaler, wgnorm::Error> {
         let buffer = transfer::upload(context, "x", x);
+        let weights = self.weights.map(|weights| {
+            let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
+            transfer::upload(context, "weights", &weights)
+        });
         let mut fitter = self.method.device_fitter(context, self.columns)?;
         loop {
             for rows in &self.fitted {
                 let view = View::new(&buffer).offset((rows.start * self.columns) as u64);
                 let mut encoder = context.device().create_command_encoder(&Default::default());
-                let recorded = fitter.record(&mut encoder, view, Features::columns(rows.len(), self.columns))?;
+                let features = Features::columns(rows.len(), self.columns);
+                let recorded = match &weights {
+                    Some(weights) => {
+                        let weights = View::new(weights).offset(rows.start as u64);
+                        fitter.record_weighted(&mut encoder, view, features, weights)?
+                    }
+                    None => fitter.record(&mut encoder, view, features)?,
+                };
                 context.queue().submit([encoder.finish()]);
                 let words: Vec<u32> = transfer::download(context, fitter.results(), 0..recorded.words).await?;
                 fitter.absorb(&recorded, &words)?;

@@ -99,9 +99,7 @@ impl Fitter {
     /// weights than rows, [`Parameter`](crate::ErrorKind::Parameter) for weights that are negative or not finite, and
     /// for methods that have none.
     pub fn partial_fit_weighted<T: Element>(&mut self, x: &[T], features: Features, weights: &[f64]) -> Result<()> {
-        if !matches!(self.method.core(), Method::Standard(_)) {
-            bail!(Parameter, "weights", "are given, but {} has none", self.method.name());
-        }
+        self.method.check_weighted()?;
         check_weights(weights, features.rows())?;
         self.absorb(x, features, Some(weights))
     }

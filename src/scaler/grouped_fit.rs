@@ -111,9 +111,7 @@ impl<T: Element> GroupedFitter<T> {
     /// # Errors
     /// As [`absorb`](Self::absorb) and [`Fitter::partial_fit_weighted`](crate::scaler::Fitter::partial_fit_weighted).
     pub fn absorb_weighted(&mut self, x: &[T], features: Features, keys: &[u32], weights: &[f64]) -> Result<()> {
-        if !matches!(self.method.core(), Method::Standard(_)) {
-            bail!(Parameter, "weights", "are given, but {} has none", self.method.name());
-        }
+        self.method.check_weighted()?;
         check_weights(weights, features.rows())?;
         self.learn(x, features, keys, Some(weights))
     }

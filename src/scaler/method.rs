@@ -10,7 +10,7 @@ use super::parameters::{Fitted, Quantiles, Scaler};
 use super::passes::{self, PassFitter};
 use super::power::Power;
 use super::{FixedRange, LogFirst, MaxAbs, MinMax, PowerTransform, QuantileTransform, Robust, Standard, UnitNorm};
-use crate::error::Result;
+use crate::error::{Result, bail};
 
 /// What a fit makes of infinities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -175,6 +175,14 @@ impl Method {
             Self::Power(power) => power.takes(x),
             _ => true,
         }
+    }
+
+    /// Refuses weights of rows where the method has none.
+    pub(super) fn check_weighted(&self) -> Result<()> {
+        if !matches!(self.core(), Self::Standard(_)) {
+            bail!(Parameter, "weights", "are given, but {} has none", self.name());
+        }
+        Ok(())
     }
 
     /// Refuses values that cannot be scaled.

@@ -34,7 +34,7 @@
 //!
 //! # On a device
 //!
-//! f32 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
+//! f32 or u8 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
 //! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too. Quantile and
 //! power transforms, logarithms, keys and robust centers are computed on the CPU alone.
 //!
@@ -89,7 +89,7 @@ mod tests;
 mod unit;
 
 pub use centers::{median_of_means, trimmed_mean, winsorized_mean};
-pub use device::{DeviceFitter, Recorded, TransformPlan};
+pub use device::{DeviceFitter, Recorded, ScalerShader, TransformPlan, scaler_shaders};
 pub use element::{Element, Real};
 pub use extremes::Extremes;
 pub use features::Features;

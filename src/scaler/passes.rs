@@ -197,6 +197,11 @@ impl<T: Element> OrderFit<T> {
         })
     }
 
+    /// What is fitted.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
         if self.complete {
             return not_again();

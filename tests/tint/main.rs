@@ -21,7 +21,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use wgnorm::shader::{Binding, Dialect, Header};
+use wgnorm::scaler::scaler_shaders;
+use wgnorm::shader::{Dialect, Header};
 
 use compositions::{devices, headers};
 use places::Place;
@@ -45,6 +46,18 @@ fn main() -> io::Result<()> {
     for header in &headers {
         compositions.number(header);
     }
+    for shader in scaler_shaders() {
+        compositions.add(shader.wgsl, |text| Composition {
+            text,
+            header: shader.name,
+            bindings: shader
+                .bindings
+                .iter()
+                .map(|&(slot, written)| layout(slot, written))
+                .collect(),
+            subgroups: false,
+        });
+    }
     let mut data = Data::new(&folder.join("plans.bin"))?;
     let plans: Vec<Value> = (plans().iter().chain(&backward::plans()))
         .map(|plan| described(plan, &mut compositions, &mut data))
@@ -58,45 +71,59 @@ fn main() -> io::Result<()> {
 #[derive(Default)]
 struct Compositions {
     numbers: HashMap<String, usize>,
-    headers: Vec<Header>,
+    list: Vec<Composition>,
+}
+
+struct Composition {
+    text: String,
+    header: String,
+    bindings: Vec<Value>,
+    subgroups: bool,
 }
 
 impl Compositions {
     fn number(&mut self, header: &Header) -> usize {
         assert!(!header.pairs, "WebGPU has no 64-bit integers: {header:?}");
-        let next = self.headers.len();
-        let number = *self.numbers.entry(header.wgsl_for(Dialect::WebGpu)).or_insert(next);
+        self.add(header.wgsl_for(Dialect::WebGpu), |text| Composition {
+            text,
+            header: format!("{header:?}"),
+            bindings: (header.bindings().iter())
+                .map(|binding| layout(binding.slot.binding(), binding.read_write))
+                .collect(),
+            subgroups: header.uses_subgroups(),
+        })
+    }
+
+    fn add(&mut self, text: String, composition: impl FnOnce(String) -> Composition) -> usize {
+        let next = self.list.len();
+        let number = *self.numbers.entry(text.clone()).or_insert(next);
         if number == next {
-            self.headers.push(*header);
+            self.list.push(composition(text));
         }
         number
     }
 
     fn write(&self, folder: &Path) -> io::Result<()> {
         let mut list = Vec::new();
-        for (number, header) in self.headers.iter().enumerate() {
+        for (number, composition) in self.list.iter().enumerate() {
+            let Composition {
+                text,
+                header,
+                bindings,
+                subgroups,
+            } = composition;
             // Directives come first in WGSL, but comments may precede them.
-            let text = format!("// {header:?}\n{}", header.wgsl_for(Dialect::WebGpu));
-            fs::write(folder.join(format!("{number}.wgsl")), text)?;
-            let bindings: Vec<Value> = header.bindings().iter().map(layout).collect();
-            list.push(json!({
-                "header": format!("{header:?}"),
-                "bindings": bindings,
-                "subgroups": header.uses_subgroups(),
-            }));
+            fs::write(folder.join(format!("{number}.wgsl")), format!("// {header}\n{text}"))?;
+            list.push(json!({ "header": header, "bindings": bindings, "subgroups": subgroups }));
         }
         fs::write(folder.join("compositions.json"), Value::from(list).to_string())
     }
 }
 
 /// Number and type of a binding.
-fn layout(binding: &Binding) -> Value {
-    let ty = if binding.read_write {
-        "storage"
-    } else {
-        "read-only-storage"
-    };
-    json!([binding.slot.binding(), ty])
+fn layout(binding: u32, written: bool) -> Value {
+    let ty = if written { "storage" } else { "read-only-storage" };
+    json!([binding, ty])
 }
 
 fn described(plan: &Plan, compositions: &mut Compositions, data: &mut Data) -> io::Result<Value> {

@@ -4,7 +4,7 @@ use super::{Bind, TRIPS, bound, check_indices, not_on_device, row_digits};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
-use crate::scaler::device::shader::{Header, Kernel, Params};
+use crate::scaler::device::shader::{Header, Input, Kernel, OUTPUT, Params, TABLE, X};
 use crate::scaler::element::{Element, Key};
 use crate::scaler::extremes::Extremes;
 use crate::scaler::features::Features;
@@ -55,6 +55,7 @@ pub struct DeviceFitter {
     features: usize,
     state: State,
     results: wgpu::Buffer,
+    input: Input,
 }
 
 #[derive(Debug)]
@@ -72,10 +73,11 @@ pub struct Recorded {
     /// How many words, from the first on.
     pub words: usize,
     rows: usize,
+    weighted: bool,
 }
 
 impl Method {
-    /// A fit of f32 data on a device.
+    /// A fit of f32 data on a device, or of [u8](DeviceFitter::of_u8).
     ///
     /// # Errors
     /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings and for what is fitted on the CPU alone
@@ -119,7 +121,14 @@ impl DeviceFitter {
             features,
             state,
             results,
+            input: Input::F32,
         })
+    }
+
+    /// Data are u8, four to a word of their buffers.
+    pub fn of_u8(mut self) -> Self {
+        self.input = Input::U8;
+        self
     }
 
     /// Where results are left. It may be another buffer in the next pass.
@@ -139,16 +148,72 @@ impl DeviceFitter {
         x: impl Into<View<'a>>,
         features: Features,
     ) -> Result<Recorded> {
+        self.record_part(encoder, x.into(), features, None)
+    }
+
+    /// Records a part whose rows have weights, an f32 each: for z-score, as [`Fitter::partial_fit_weighted`].
+    ///
+    /// ```
+    /// use wgnorm::scaler::{Features, Method, Standard};
+    /// use wgnorm::verify::transfer::{download, upload};
+    /// # pollster::block_on(async {
+    /// let context = wgnorm::Context::request(&Default::default()).await?;
+    /// let mut fitter = Method::from(Standard::new()).device_fitter(&context, 1)?;
+    /// let (x, weights) = (upload(&context, "x", &[1.0f32, 5.0]), upload(&context, "weights", &[3.0f32, 1.0]));
+    /// let mut encoder = context.device().create_command_encoder(&Default::default());
+    /// let recorded = fitter.record_weighted(&mut encoder, &x, Features::columns(2, 1), &weights)?;
+    /// context.queue().submit([encoder.finish()]);
+    /// fitter.absorb(&recorded, &download(&context, fitter.results(), 0..recorded.words).await?)?;
+    /// assert_eq!(fitter.finish()?.center(), [2.0]);
+    /// # Ok::<(), wgnorm::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`record`](Self::record), for the weights too, and [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for
+    /// methods that have none. Weights that are negative or not finite are found by [`absorb`](Self::absorb).
+    pub fn record_weighted<'a>(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        x: impl Into<View<'a>>,
+        features: Features,
+        weights: impl Into<View<'a>>,
+    ) -> Result<Recorded> {
+        self.method().check_weighted()?;
+        self.record_part(encoder, x.into(), features, Some(weights.into()))
+    }
+
+    fn method(&self) -> &Method {
+        match &self.state {
+            State::Spans(fitter, _) => &fitter.method,
+            State::Counts(fit) => fit.method(),
+        }
+    }
+
+    fn record_part(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        x: View<'_>,
+        features: Features,
+        weights: Option<View<'_>>,
+    ) -> Result<Recorded> {
         features.expect("x", self.features)?;
         check_indices(&features, "x")?;
-        let (x, x_offset) = Bind::view(&self.context, "x", 1, x.into(), features.span())?;
+        let (x, x_offset) = Bind::view(&self.context, "x", X, x, features.span(), self.input)?;
         let rows = features.rows();
+        let weights = weights
+            .map(|view| Bind::view(&self.context, "weights", TABLE, view, rows, Input::F32))
+            .transpose()?;
+        let weighted = weights.is_some();
         if features.elements() == 0 {
-            return Ok(Recorded { words: 0, rows });
+            return Ok(Recorded {
+                words: 0,
+                rows,
+                weighted,
+            });
         }
         let (inner, x_outer, x_inner, one_row_digit) = row_digits(&features);
         let (words, slots, kernel) = match &self.state {
-            State::Spans(..) => (0, 1, Kernel::Fit),
+            State::Spans(..) => (0, 1, Kernel::Fit { weighted }),
             State::Counts(robust) => {
                 let selection = &robust.selection;
                 let kernel = Kernel::Count {
@@ -166,7 +231,7 @@ impl DeviceFitter {
         let spans = rows.div_ceil(span_rows);
         let software = self.context.traits().software;
         let words = match kernel {
-            Kernel::Fit => spans * self.features * WORDS,
+            Kernel::Fit { .. } => spans * self.features * WORDS,
             _ => words,
         };
         if (words as u64 + 1) * 4 > self.results.size() {
@@ -181,6 +246,7 @@ impl DeviceFitter {
             kernel,
             features_innermost: features.feature.stride <= x_inner as usize || software,
             one_row_digit,
+            input: self.input,
         };
         let mut params = Params {
             rows: rows as u32,
@@ -196,7 +262,11 @@ impl DeviceFitter {
             span_step: if software { 1 } else { spans as u32 },
             ..Params::default()
         };
-        let mut binds = vec![x, Bind::whole(2, &self.results)];
+        let mut binds = vec![x, Bind::whole(OUTPUT, &self.results)];
+        if let Some((weights, offset)) = weights {
+            params.w_offset = offset;
+            binds.push(weights);
+        }
         let table;
         if let State::Counts(robust) = &self.state {
             let (shift, bits) = <f32 as Element>::Key::DIGITS[robust.selection.pass()];
@@ -214,28 +284,29 @@ impl DeviceFitter {
                     usage: wgpu::BufferUsages::STORAGE,
                 },
             );
-            binds.push(Bind::whole(3, &table));
+            binds.push(Bind::whole(TABLE, &table));
         }
         let bound = bound(&self.context, &header, &params, (spans * self.features) as u64, &binds)?;
         if let State::Counts(_) = self.state {
             encoder.clear_buffer(&self.results, 0, None);
         }
         bound.record(encoder);
-        Ok(Recorded { words, rows })
+        Ok(Recorded { words, rows, weighted })
     }
 
     /// Takes in the results of a part: the first `recorded.words` words.
     ///
     /// # Errors
     /// [`ErrorKind::Size`](crate::ErrorKind::Size) for another number of words,
-    /// [`Data`](crate::ErrorKind::Data) for infinities where they are refused.
+    /// [`Data`](crate::ErrorKind::Data) for infinities where they are refused,
+    /// [`Parameter`](crate::ErrorKind::Parameter) for weights that are negative or not finite.
     pub fn absorb(&mut self, recorded: &Recorded, words: &[u32]) -> Result<()> {
         if words.len() != recorded.words {
             bail!(Size, "words", "are {}, {} were recorded", words.len(), recorded.words);
         }
         match &mut self.state {
             State::Spans(fitter, rows) => {
-                merge_spans(fitter, words)?;
+                merge_spans(fitter, words, recorded.weighted)?;
                 *rows += recorded.rows as u64;
             }
             State::Counts(robust) => robust.selection.absorb(words, recorded.rows as u64),
@@ -291,13 +362,20 @@ impl DeviceFitter {
 }
 
 /// Merges the results of spans into what is known.
-fn merge_spans(fitter: &mut Fitter, words: &[u32]) -> Result<()> {
+fn merge_spans(fitter: &mut Fitter, words: &[u32], weighted: bool) -> Result<()> {
     let features = fitter.features.max(1);
     let refuse = fitter.method.infinities() == Infinities::Refuse;
     let spans = words.as_chunks::<WORDS>().0;
+    if spans.iter().any(|span| span[1] & 2 != 0) {
+        bail!(
+            Parameter,
+            "weights",
+            "hold one that is negative or not finite; a finite number of at least 0 is needed"
+        );
+    }
     let infinite = spans.iter().position(|span| span[1] != 0).map(|i| i % features);
     refuse_infinity(refuse, infinite.filter(|_| !matches!(fitter.fitted, Fitted::Given)))?;
-    for (i, &[count, infinite, low, high, m, e, m2, exponent]) in
+    for (i, &[count, infinite, low, high, m, e, m2, exponents]) in
         spans.iter().enumerate().filter(|(_, span)| span[0] > 0)
     {
         let feature = i % features;
@@ -307,14 +385,19 @@ fn merge_spans(fitter: &mut Fitter, words: &[u32]) -> Result<()> {
                 max: f32::from_key(high),
             }),
             Fitted::Moments(all) => {
-                let scale = 2f64.powi(exponent as i32);
+                let power = |half: u32| 2f64.powi(i32::from(half as u16 as i16));
+                let (scale, weight_scale) = (power(exponents), power(exponents >> 16));
+                let count = match weighted {
+                    true => f64::from(f32::from_bits(count)) * weight_scale,
+                    false => f64::from(count),
+                };
                 let mean = (f64::from(f32::from_bits(m)) + f64::from(f32::from_bits(e))) * scale;
                 let known = infinite == 0;
                 all[feature].merge(&Moment {
-                    count: count.into(),
+                    count,
                     mean: if known { mean } else { f64::NAN },
                     m2: if known {
-                        f64::from(f32::from_bits(m2)) * scale * scale
+                        f64::from(f32::from_bits(m2)) * scale * scale * weight_scale
                     } else {
                         f64::NAN
                     },

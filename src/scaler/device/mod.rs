@@ -19,9 +19,10 @@ use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
 use crate::record::{Bound, BoundStep, fold};
-use shader::{Header, Params, WORKGROUP};
+use shader::{Header, Input, Params, WORKGROUP};
 
 pub use fit::{DeviceFitter, Recorded};
+pub use shader::{ScalerShader, scaler_shaders};
 pub use transform::TransformPlan;
 
 /// Iterations of all loops of an invocation, at most: llvmpipe ends it soon after, without an error.
@@ -50,7 +51,15 @@ struct Bind<'a> {
 
 impl<'a> Bind<'a> {
     /// The elements that a tensor of this span takes, and how many lie before them in the binding.
-    fn view(context: &Context, name: &'static str, number: u32, view: View<'a>, span: usize) -> Result<(Self, u32)> {
+    fn view(
+        context: &Context,
+        name: &'static str,
+        number: u32,
+        view: View<'a>,
+        span: usize,
+        input: Input,
+    ) -> Result<(Self, u32)> {
+        let bytes = input.bytes();
         let alignment = u64::from(context.traits().storage_alignment);
         if !view.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
             bail!(
@@ -62,7 +71,7 @@ impl<'a> Bind<'a> {
         }
         let end = (span as u64)
             .checked_add(view.offset)
-            .and_then(|end| end.checked_mul(4));
+            .and_then(|end| end.checked_mul(bytes)?.checked_next_multiple_of(4));
         let Some(end) = end else {
             bail!(Overflow, name, "an offset of {} elements is out of range", view.offset);
         };
@@ -70,11 +79,11 @@ impl<'a> Bind<'a> {
             bail!(
                 Size,
                 name,
-                "reaches to byte {end}, the buffer has {}",
+                "reaches to byte {end} (kernels read words of 4), the buffer has {}",
                 view.buffer.size()
             );
         }
-        let start = view.offset * 4 / alignment * alignment;
+        let start = view.offset * bytes / alignment * alignment;
         let size = end - start;
         let most = context.traits().binding_size;
         if size > most {
@@ -90,7 +99,7 @@ impl<'a> Bind<'a> {
             start,
             size,
         };
-        Ok((bind, (view.offset - start / 4) as u32))
+        Ok((bind, (view.offset - start / bytes) as u32))
     }
 
     /// A whole buffer.

@@ -5,7 +5,7 @@ use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
 use crate::record::Bound;
-use crate::scaler::device::shader::{Header, Kernel, Params};
+use crate::scaler::device::shader::{Header, Input, Kernel, OUTPUT, Params, TABLE, X};
 use crate::scaler::features::Features;
 use crate::scaler::map::Lines;
 use crate::scaler::method::Method;
@@ -15,7 +15,7 @@ use crate::scaler::unit::Norm;
 /// Elements of an invocation: on a processor, and on a GPU.
 const ELEMENTS: [usize; 2] = [1024, 4];
 
-/// A transform, or its inverse, planned for a device: f32 in buffers of the caller's.
+/// A transform, or its inverse, planned for a device: f32 in buffers of the caller's, or [u8](Self::of_u8) to f32.
 #[derive(Debug, Clone)]
 pub struct TransformPlan {
     context: Context,
@@ -25,6 +25,7 @@ pub struct TransformPlan {
     lines: Option<wgpu::Buffer>,
     norm: Norm,
     bounds: Option<(f64, f64)>,
+    input: Input,
 }
 
 /// What a kernel is told of a feature.
@@ -170,6 +171,7 @@ impl Scaler {
             lines: lines.as_ref().map(buffer),
             norm,
             bounds,
+            input: Input::F32,
         })
     }
 }
@@ -205,36 +207,60 @@ fn line(lines: &Lines, feature: usize) -> Line {
 }
 
 impl TransformPlan {
-    /// Checks the buffers and makes the bind group. y may be x itself.
+    /// x holds u8, four to a word of its buffer, as images do; y is f32.
+    ///
+    /// Pixels become a normalized tensor, with another layout on the way if
+    /// [planned so](Scaler::plan_transform_to):
+    ///
+    /// ```
+    /// use wgnorm::scaler::{Features, FixedRange};
+    /// use wgnorm::verify::transfer::{create, download, upload};
+    /// # pollster::block_on(async {
+    /// let context = wgnorm::Context::request(&Default::default()).await?;
+    /// let scaler = FixedRange::new(&[0.0, 51.0], &[255.0, 102.0])?.scaler(2)?;
+    /// // Two pixels of two channels, to two channels of two pixels.
+    /// let (pixels, planes) = (Features::columns(2, 2), Features::channels(1, 2, 2));
+    /// let x = upload(&context, "x", &[0u8, 51, 255, 102]);
+    /// let y = create(&context, "y", 16);
+    /// let mut encoder = context.device().create_command_encoder(&Default::default());
+    /// let plan = scaler.plan_transform_to(&context, pixels, planes)?.of_u8();
+    /// plan.bind(&x, &y)?.record(&mut encoder);
+    /// context.queue().submit([encoder.finish()]);
+    /// assert_eq!(download::<f32>(&context, &y, 0..4).await?, [0.0, 1.0, 0.0, 1.0]);
+    /// # Ok::<(), wgnorm::Error>(()) }).unwrap();
+    /// ```
+    pub fn of_u8(mut self) -> Self {
+        self.input = Input::U8;
+        self
+    }
+
+    /// Checks the buffers and makes the bind group. y may be x itself, but of u8.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), [`Size`](crate::ErrorKind::Size),
-    /// [`Limit`](crate::ErrorKind::Limit) for the buffers, and [`Overlap`](crate::ErrorKind::Overlap) if they are one but
-    /// not the same view with the same places.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), [`Size`](crate::ErrorKind::Size) (of u8, also if the buffer ends
+    /// within the last word), [`Limit`](crate::ErrorKind::Limit) for the buffers, and
+    /// [`Overlap`](crate::ErrorKind::Overlap) if they are one but not the same view with the same places of f32.
     pub fn bind<'a>(&self, x: impl Into<View<'a>>, y: impl Into<View<'a>>) -> Result<Bound> {
         let (x, y) = (x.into(), y.into());
         let Self { features, to, .. } = self;
         let in_place = x.buffer == y.buffer;
-        if in_place && (x.offset != y.offset || features != to) {
+        if in_place && (x.offset != y.offset || features != to || self.input == Input::U8) {
             bail!(
                 Overlap,
                 "y",
-                "is in the buffer of x but not in its place: one place, or two buffers are needed"
+                "is in the buffer of x but not in its place, or of another type: one place and type, or two buffers are needed"
             );
         }
-        let (x, x_offset) = Bind::view(&self.context, "x", 3, x, features.span())?;
-        let (y, y_offset) = Bind::view(&self.context, "y", 2, y, to.span())?;
+        let (x, x_offset) = Bind::view(&self.context, "x", X, x, features.span(), self.input)?;
+        let (y, y_offset) = Bind::view(&self.context, "y", OUTPUT, y, to.span(), Input::F32)?;
         let elements = features.elements();
         if elements == 0 {
             return Ok(Bound::of("scaler map", Vec::new()));
         }
         let software = self.context.traits().software;
         let (kernel, invocations) = match self.lines {
-            Some(_) => (
-                Kernel::Map { in_place },
-                elements.div_ceil(ELEMENTS[usize::from(!software)]),
-            ),
-            None => (Kernel::Unit { in_place }, features.rows()),
+            Some(_) => (Kernel::Map, elements.div_ceil(ELEMENTS[usize::from(!software)])),
+            None => (Kernel::Unit, features.rows()),
         };
         let each = elements.div_ceil(invocations);
         let (count, inner) = (features.count(), features.inner.extent);
@@ -271,9 +297,10 @@ impl TransformPlan {
             kernel,
             features_innermost: true,
             one_row_digit: true,
+            input: if in_place { Input::InPlace } else { self.input },
         };
         let mut binds = vec![y];
-        binds.extend(self.lines.as_ref().map(|lines| Bind::whole(1, lines)));
+        binds.extend(self.lines.as_ref().map(|lines| Bind::whole(TABLE, lines)));
         if !in_place {
             binds.push(x);
         }
