@@ -13,7 +13,7 @@ use crate::manifest::{Golden, Manifest, Tensors};
 use crate::outputs;
 use crate::report::{CaseReport, Report};
 use crate::scalers::Scaling;
-use crate::verify::{self, Choice, Outcomes, VerifyArgs, progress};
+use crate::verify::{self, Choice, VerifyArgs, progress};
 
 pub fn run(
     args: &VerifyArgs,
@@ -87,8 +87,12 @@ impl Run<'_> {
         let Some(case) = self.golden.case(&self.tensors)? else {
             let mut entry = self.entry();
             if let Some(scaling) = Scaling::new(self.golden, &self.tensors)? {
-                scaling.run(self.device, self.args.tight, &mut entry)?;
+                let outputs = scaling.run(self.device, self.args.tight, &mut entry)?;
                 report.push(entry);
+                if let Some(directory) = &self.args.dump {
+                    let wide = |name: &str| !matches!(name, "y" | "inverse");
+                    self.dump(directory, |name| outputs.get(name).cloned(), wide)?;
+                }
                 return Ok(());
             }
             for name in &self.golden.outputs {
@@ -115,7 +119,9 @@ impl Run<'_> {
                 }
                 entry.settle();
                 if let (Some(directory), false) = (&self.args.dump, dumped) {
-                    self.dump(directory, outcomes)?;
+                    // They are compared so.
+                    let wide = |name: &str| matches!(name, "mean" | "rstd");
+                    self.dump(directory, |name| outcomes.values(name), wide)?;
                     dumped = true;
                 }
                 Ok(entry)
@@ -140,11 +146,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes what was computed under the case's tensor names: statistics in f64, since they are compared so.
-    fn dump(&self, directory: &Path, outcomes: &Outcomes) -> Result<()> {
+    /// Writes what was computed under the case's tensor names, some of it in f64.
+    fn dump(
+        &self,
+        directory: &Path,
+        values: impl Fn(&str) -> Option<Vec<f64>>,
+        wide: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let mut tensors = Vec::new();
         for name in &self.golden.outputs {
-            let Some(values) = outcomes.values(name) else {
+            let Some(values) = values(name) else {
                 continue;
             };
             let described = self.golden.shape(name)?;
@@ -153,9 +164,9 @@ impl Run<'_> {
                 true => described.to_vec(),
                 false => vec![values.len()],
             };
-            let contents = match name.as_str() {
-                "mean" | "rstd" => Contents::F64(values),
-                _ => Contents::F32(values.into_iter().map(|value| value as f32).collect()),
+            let contents = match wide(name) {
+                true => Contents::F64(values),
+                false => Contents::F32(values.into_iter().map(|value| value as f32).collect()),
             };
             tensors.push((name.clone(), shape, contents));
         }

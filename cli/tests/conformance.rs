@@ -67,6 +67,36 @@ fn a_passing_case_is_reported_and_dumped() {
     assert_eq!(dumped.tensor("y").unwrap().shape(), [1, 3]);
 }
 
+/// Parameters as f64, what is scaled as f32.
+#[test]
+fn what_a_scaler_computed_is_dumped() {
+    let directory = tempfile::tempdir().unwrap();
+    let tensors: [(&str, &[usize], &[f32]); 3] = [
+        ("x", &[3, 1], &[1.0, 2.0, 5.0]),
+        ("y", &[3, 1], &[0.0, 0.25, 1.0]),
+        ("data_max", &[1], &[5.0]),
+    ];
+    write(directory.path(), "scaler.safetensors", &safetensors(&tensors));
+    let case = json!({
+        "id": "s", "file": "scaler.safetensors", "source": "sklearn", "op": "minmax_scaler", "mode": "fit_transform",
+        "family": "dims", "attributes": {"feature_range": [0.0, 1.0], "clip": false},
+        "inputs": ["x"], "outputs": ["y", "data_max"],
+        "tensors": {"x": {"shape": [3, 1], "dtype": "F32"}, "y": {"shape": [3, 1], "dtype": "F32"},
+            "data_max": {"shape": [1], "dtype": "F32"}},
+        "tol": {"*": {"rtol": 1e-6, "atol": 1e-7}},
+    });
+    write_manifest(directory.path(), &json!({"format": "norm-golden-1", "cases": [case]}));
+    let dump = path(directory.path(), "dump");
+    let cases = directory.path().to_str().unwrap();
+    assert_code(&wgnorm(&["verify", "--cases", cases, "--strict", "--dump", &dump]), 0);
+    let bytes = fs::read(Path::new(&dump).join("s.safetensors")).unwrap();
+    let dumped = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let y = dumped.tensor("y").unwrap();
+    let y: Vec<f32> = bytemuck::pod_collect_to_vec(y.data());
+    assert_eq!(y, [0.0, 0.25, 1.0]);
+    assert_eq!(dumped.tensor("data_max").unwrap().data(), 5.0f64.to_le_bytes());
+}
+
 #[test]
 fn a_wrong_reference_fails() {
     let cases = directory(&[layer("a")], [0.0, 0.0, 1.0]);
