@@ -4,6 +4,8 @@
 mod common;
 mod examples;
 mod formats;
+#[path = "../common/large.rs"]
+mod generate;
 mod images;
 mod large;
 mod params;
