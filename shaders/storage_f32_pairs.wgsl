@@ -6,10 +6,6 @@ struct Stored {
     high: vec4<u64>,
 }
 
-fn pairs(even: vec4<f32>, odd: vec4<f32>) -> vec4<u64> {
-    return vec4<u64>(bitcast<vec4<u32>>(even)) | (vec4<u64>(bitcast<vec4<u32>>(odd)) << vec4(32u));
-}
-
 // The order of a unit's elements is that of storage: the columns of the matrix hold elements 0, 2, 4, 6, then
 // 1, 3, 5, 7 and so on in every array alike, which sums and element by element arithmetic do not see.
 fn unpack(v: Stored) -> Unit {

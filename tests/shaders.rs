@@ -8,14 +8,49 @@ use std::collections::{HashMap, HashSet};
 use std::mem::offset_of;
 
 use compositions::{devices, headers};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
+use wgnorm::scaler::{ScalerShader, scaler_shaders};
 use wgnorm::shader::{Header, Params};
 
 fn parse(header: &Header) -> naga::Module {
-    let source = header.wgsl();
-    naga::front::wgsl::parse_str(&source)
-        .unwrap_or_else(|error| panic!("{header:?}\n{}", error.emit_to_string(&source)))
+    parse_text(&format!("{header:?}"), &header.wgsl())
+}
+
+fn parse_text(name: &str, source: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{name}\n{}", error.emit_to_string(source)))
+}
+
+/// naga accepts the module.
+fn validate(name: &str, source: &str, module: &naga::Module) -> ModuleInfo {
+    Validator::new(
+        ValidationFlags::all(),
+        Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+    )
+    .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+    .subgroup_operations(naga::valid::SubgroupOperationSet::all())
+    .validate(module)
+    .unwrap_or_else(|error| panic!("{name}\n{}", error.emit_to_string(source)))
+}
+
+/// naga writes the module for Direct3D and Metal.
+fn translate(name: &str, module: &naga::Module, info: &ModuleInfo) {
+    let mut text = String::new();
+    let options = naga::back::hlsl::Options {
+        shader_model: naga::back::hlsl::ShaderModel::V6_0,
+        fake_missing_bindings: true,
+        ..Default::default()
+    };
+    naga::back::hlsl::Writer::new(&mut text, &options, &Default::default())
+        .write(module, info, None)
+        .unwrap_or_else(|error| panic!("HLSL of {name}: {error}"));
+    let options = naga::back::msl::Options {
+        lang_version: (2, 4),
+        fake_missing_bindings: true,
+        ..Default::default()
+    };
+    naga::back::msl::write_string(module, info, &options, &Default::default())
+        .unwrap_or_else(|error| panic!("MSL of {name}: {error}"));
 }
 
 /// One header for every text and list of bindings: headers differ in what their kernels do not use.
@@ -47,14 +82,7 @@ fn every_composition_is_valid() {
     let every = every();
     headers.par_iter().enumerate().for_each(|(number, header)| {
         let module = parse(header);
-        let info = Validator::new(
-            ValidationFlags::all(),
-            Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
-        )
-        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
-        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
-        .validate(&module)
-        .unwrap_or_else(|error| panic!("{header:?}\n{}", error.emit_to_string(&header.wgsl())));
+        let info = validate(&format!("{header:?}"), &header.wgsl(), &module);
 
         let mut declared: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| v.binding).collect();
         declared.sort();
@@ -75,8 +103,12 @@ fn every_composition_is_valid() {
         assert_eq!(bytes, header.workgroup_memory(), "{header:?}");
         let used = info.get_entry_point(0);
         for (handle, variable) in module.global_variables.iter() {
-            // Pairs of weights leave none that are read one by one, unless there is a tail.
-            let in_pairs = header.weight_pairs && matches!(variable.name.as_deref(), Some("weight" | "bias"));
+            // Pairs leave no elements that are moved one by one, unless there is a tail, or y may begin at odd ones.
+            let in_pairs = match variable.name.as_deref() {
+                Some("weight" | "bias") => header.weight_pairs,
+                Some("y") => header.y_pairs,
+                _ => false,
+            };
             assert!(
                 !used[handle].is_empty() || in_pairs,
                 "{header:?} does not use {:?}",
@@ -84,26 +116,18 @@ fn every_composition_is_valid() {
             );
         }
 
-        if number % every > 0 {
-            return;
+        if number % every == 0 {
+            translate(&format!("{header:?}"), &module, &info);
         }
-        let mut text = String::new();
-        let options = naga::back::hlsl::Options {
-            shader_model: naga::back::hlsl::ShaderModel::V6_0,
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        naga::back::hlsl::Writer::new(&mut text, &options, &Default::default())
-            .write(&module, &info, None)
-            .unwrap_or_else(|error| panic!("HLSL of {header:?}: {error}"));
-        let options = naga::back::msl::Options {
-            lang_version: (2, 4),
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        naga::back::msl::write_string(&module, &info, &options, &Default::default())
-            .unwrap_or_else(|error| panic!("MSL of {header:?}: {error}"));
     });
+}
+
+#[test]
+fn every_shader_of_scalers_is_valid() {
+    for ScalerShader { name, wgsl, .. } in scaler_shaders() {
+        let module = parse_text(&name, &wgsl);
+        translate(&name, &module, &validate(&name, &wgsl, &module));
+    }
 }
 
 #[test]

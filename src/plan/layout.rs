@@ -62,6 +62,7 @@ pub struct Layout {
     /// Elements after the units of every run.
     tail: u32,
     odd: bool,
+    y_odd: bool,
     step_x: u32,
     step_y: u32,
     step_weight: u32,
@@ -166,14 +167,16 @@ impl Layout {
         let differs = |digit: &ParamDigit| digit.x != digit.y;
         let own_y = differs(&step) || kept.iter().chain(&reduced).any(differs);
         let odd = |n: u32| !n.is_multiple_of(2);
-        let odd_starts = odd(offsets.x) || kept.iter().chain(&reduced).any(|digit| odd(digit.x));
+        let starts = || kept.iter().chain(&reduced);
+        let loose = unit == Unit::Loose;
         Self {
             unit,
             groups,
             units,
             run_units,
             tail,
-            odd: unit == Unit::Loose && odd_starts,
+            odd: loose && (odd(offsets.x) || starts().any(|digit| odd(digit.x))),
+            y_odd: loose && (odd(offsets.y) || starts().any(|digit| odd(digit.y))),
             step_x: step.x,
             step_y: step.y,
             own_y,
@@ -260,7 +263,7 @@ impl Layout {
         header.reduced = self.reduced.len() as u32;
         header.runs = self.follows_runs();
         header.tail = self.tail > 0;
-        header.odd = self.odd;
+        (header.odd, header.y_odd) = (self.odd, self.y_odd);
         header.own_y = self.own_y;
         header.parameters = if self.weight_in_unit {
             Parameters::Unit

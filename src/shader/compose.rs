@@ -53,7 +53,10 @@ impl Header {
         if self.kernel.reads_x() {
             modules.extend([traversal, task]);
             match (self.dtype, self.unit) {
-                (DType::F32, Unit::Loose) => modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]),
+                (DType::F32, Unit::Loose) => {
+                    modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]);
+                    modules.push(pick(self.y_pairs, store_loose_pairs, store_loose));
+                }
                 (DType::F32, Unit::Columns) if self.kernel.reads_dy() => {
                     modules.push(pick(self.pairs, storage_columns_pairs, storage_f32));
                 }
@@ -65,7 +68,7 @@ impl Header {
                 }
                 (DType::F32, _) => modules.extend([load, store, pick(self.pairs, storage_f32_pairs, storage_f32)]),
             }
-            if self.pairs || self.weight_pairs {
+            if self.pairs || self.y_pairs || self.weight_pairs {
                 modules.push(halves);
             }
             modules.push(match self.kernel {

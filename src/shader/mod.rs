@@ -127,7 +127,7 @@ impl Kernel {
         !others && !self.gathers()
     }
 
-    fn writes_y(self) -> bool {
+    pub(crate) fn writes_y(self) -> bool {
         self.reads_x() && !self.reads_dy() && self != Self::Partial
     }
 
@@ -336,8 +336,12 @@ pub struct Header {
     pub pairs: bool,
     /// Weight and bias of loose units are read two elements at a time.
     pub weight_pairs: bool,
-    /// Loose units may begin at odd elements.
+    /// y of loose units is written two elements at a time.
+    pub y_pairs: bool,
+    /// Loose units may begin at odd elements of x.
     pub odd: bool,
+    /// Loose units may begin at odd elements of y.
+    pub y_odd: bool,
     /// Runs end with elements that fill no unit.
     pub tail: bool,
     /// Elements after the units of a resident segment that an invocation holds in registers.
@@ -408,7 +412,9 @@ impl Header {
             dtype: DType::F32,
             pairs: false,
             weight_pairs: false,
+            y_pairs: false,
             odd: false,
+            y_odd: false,
             tail: false,
             tail_share: 0,
             weight_varies: false,
@@ -436,6 +442,7 @@ impl Header {
         let kernel = self.kernel;
         let in_place = kernel.writes_y() && self.output_in_x;
         let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
+        let y_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.y_pairs;
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Renorm | Kernel::Running);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;
@@ -467,6 +474,7 @@ impl Header {
             (Slot::From, kernel == Kernel::Copy, false),
             (Slot::To, kernel == Kernel::Copy, true),
             (Slot::XPairs, pairs, false),
+            (Slot::YPairs, y_pairs, true),
             (Slot::WeightPairs, weight_pairs && self.weight, false),
             (Slot::BiasPairs, weight_pairs && self.bias, false),
             (Slot::Dy, kernel.reads_dy() && !dx_over(DxPlace::OverDy), false),
@@ -599,7 +607,7 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 22] {
+    fn switches(&self) -> [(&'static str, bool); 23] {
         [
             ("RUNS", self.runs),
             ("SOFTWARE", self.software),
@@ -610,6 +618,7 @@ impl Header {
             ("SHIFTED", self.shifted),
             ("PAIRS", self.pairs || self.unit == Unit::Loose),
             ("ODD", self.odd),
+            ("ODD_Y", self.y_odd),
             ("TAIL", self.tail),
             ("CENTERED", self.centered),
             ("EPS_ON_DEVIATION", self.eps_rule == EpsRule::OnDeviation),
@@ -639,7 +648,7 @@ impl Header {
             Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients | Slot::Corrections => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To | Slot::Batches => "u32",
-            Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
+            Slot::XPairs | Slot::YPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
         }
     }
 

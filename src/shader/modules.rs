@@ -142,6 +142,8 @@ modules!(
     storage_f32_pairs,
     storage_loose,
     store,
+    store_loose,
+    store_loose_pairs,
     tail,
     tail_none,
     task,

@@ -31,6 +31,8 @@ pub enum Slot {
     To,
     /// x once more, as pairs of elements.
     XPairs,
+    /// y once more, as pairs of elements.
+    YPairs,
     /// Weight once more, as pairs of elements.
     WeightPairs,
     /// Bias once more, as pairs of elements.
@@ -61,6 +63,7 @@ impl Slot {
     pub fn single(self) -> Self {
         match self {
             Self::XPairs => Self::X,
+            Self::YPairs => Self::Y,
             Self::WeightPairs => Self::Weight,
             Self::BiasPairs => Self::Bias,
             slot => slot,
@@ -87,6 +90,7 @@ impl Slot {
             Self::From => "from_words",
             Self::To => "to_words",
             Self::XPairs => "x_pairs",
+            Self::YPairs => "y_pairs",
             Self::WeightPairs => "weight_pairs",
             Self::BiasPairs => "bias_pairs",
             Self::Dy => "dy",

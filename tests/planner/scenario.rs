@@ -295,7 +295,7 @@ fn device() -> impl Strategy<Value = (DeviceTraits, Tuning)> {
         Some((64, 128)),
     ];
     let limits = select(vec![(65_535, 256), (65_535, 128), (1 << 31, 1024)]);
-    let storage_buffers = prop_oneof![8 => Just(8u32), 1 => 3..=8u32];
+    let storage_buffers = prop_oneof![6 => Just(8u32), 2 => Just(16), 1 => 3..=8u32];
     let binding_size = prop_oneof![
         2 => Just(128u64 << 20),
         1 => select(vec![1u64 << 30, (2 << 30) - 4, 4 << 30]),

@@ -46,12 +46,15 @@ fn short_rows_and_the_first_longer_ones() {
                 let shares = sixteen && traits.subgroup_size == Some((8, 8));
                 assert_eq!(header.parameters == Parameters::Shared, shares);
                 assert_eq!(header.pairs, sixteen && traits.wide_integers);
+                assert_eq!(header.y_pairs, unit == Unit::Loose && traits.wide_integers);
                 assert_eq!(
                     header.weight_pairs,
-                    unit == Unit::Loose && shares && traits.wide_integers
+                    // The ninth binding.
+                    unit == Unit::Loose && shares && traits.wide_integers && traits.storage_buffers > 8
                 );
                 assert_eq!(header.tail, unit == Unit::Loose);
-                assert_eq!(header.odd, unit == Unit::Loose && rows > 1 && length % 2 == 1);
+                let odd = unit == Unit::Loose && rows > 1 && length % 2 == 1;
+                assert_eq!((header.odd, header.y_odd), (odd, odd));
             }
         }
         assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));

@@ -263,7 +263,7 @@ pub(super) fn role_of(slot: Slot) -> Role {
         Slot::RunningVar => Role::RunningVar,
         Slot::Batches => Role::Batches,
         Slot::Corrections => Role::Corrections,
-        Slot::XPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
+        Slot::XPairs | Slot::YPairs | Slot::WeightPairs | Slot::BiasPairs => role_of(slot.single()),
         Slot::Dy => Role::Dy,
         Slot::Dx => Role::Dx,
         Slot::Dweight => Role::Dweight,

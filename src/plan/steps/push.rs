@@ -162,17 +162,19 @@ impl Planner<'_> {
         let wide = self.traits.wide_integers;
         match header.unit {
             Unit::Mat4 | Unit::Columns => header.pairs = wide,
-            // Pairs are a second binding of the same elements, which has to be read alone.
+            // Pairs are a second binding of the same elements, which have to be read alone, or be written alone.
             Unit::Loose => {
                 let alone = |slot| wide && !header.shared.contains(slot);
                 let even = |n: u32| n.is_multiple_of(2);
                 let mut strides = params.digits.iter().map(|digit| digit.weight);
                 let even = even(params.weight_offset) && even(params.bias_shift) && strides.all(even);
                 header.pairs = alone(Slot::X);
+                header.y_pairs = wide && header.kernel.writes_y() && !header.output_in_x;
                 header.weight_pairs =
                     header.parameters == Parameters::Shared && even && alone(Slot::Weight) && alone(Slot::Bias);
-                let most = self.traits.storage_buffers.min(8) as usize;
+                let most = self.traits.storage_buffers as usize;
                 header.weight_pairs &= header.bindings().len() <= most;
+                header.y_pairs &= header.bindings().len() <= most;
                 header.pairs &= header.bindings().len() <= most;
             }
             Unit::Scalar | Unit::Vec4 => {}
