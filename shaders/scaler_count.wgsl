@@ -2,7 +2,7 @@
 // the digits above with a wanted value.
 // An invocation takes a span of the rows of a feature. Counters are in memory, and atomic integers: counts do not depend on
 // the order. On hardware equal digits that follow each other are added up first, so that tied data do not queue at one
-// counter; software adapters have no such queue and walk through every branch. The table of later passes
+// counter; software adapters, whose lanes take turns anyway, only leave out what nobody wants. The table of later passes
 // says by feature and first digit where the prefixes begin, then holds the prefixes, then where those of a feature end.
 // Reads x once. No barriers. Chosen when: order statistics are selected.
 
@@ -51,7 +51,10 @@ fn main(
         let key = key_of(load(place_of(span.feature, row_of(span, i))));
         let next = counter_of(span.feature, end, key);
         if (!AGGREGATE) {
-            atomicAdd(&counts[next], 1u);
+            // All threads would wait for the counter of nobody.
+            if (next != p.counters) {
+                atomicAdd(&counts[next], 1u);
+            }
             continue;
         }
         if (next != counter) {
