@@ -5,13 +5,6 @@
 // each: size^2 reads, but nothing that grows with the tensor is stored. p.power is -beta and p.root is -beta - 1.
 // No barriers. Chosen when: the gradient of local response normalization.
 
-// The window about the element of a channel.
-fn window_at(c: Cursor, channel: u32) -> Window {
-    let before = min(p.window_left, channel);
-    let after = min(p.window_right, p.channels - 1u - channel);
-    return window_of(c.x - before * p.step_x, before + 1u + after);
-}
-
 fn gradient_at(c: Cursor) -> Unit {
     return load_dy(c) * weight_at(c.weight);
 }
@@ -42,10 +35,10 @@ fn invocation(index: u32) {
         let end = min(channel + p.window_left, p.channels - 1u);
         for (var other = channel - min(p.window_right, channel); other <= end; other++) {
             let o = cursor_at(at, other);
-            let neighbour = response(vec4<f32>(load(o.x)), window_at(o, other), steeper, exponent);
+            let neighbour = response(vec4<f32>(load(o.x)), window_at(o.x, other), steeper, exponent);
             others += vec4<f32>(gradient_at(o)) * neighbour;
         }
-        let own = response(g, window_at(c, channel), power, vec4(0));
+        let own = response(g, window_at(c.x, channel), power, vec4(0));
         // p.rate is 2 beta window_scale.
         put_dx(c, narrow_real(own - (p.rate * scaled_by(x, -exponent)) * others));
     }

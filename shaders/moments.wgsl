@@ -16,11 +16,6 @@ struct Moments {
 // What invocations combine.
 alias Partial = Moments;
 
-// Exponents that say more than a scale. They survive every combine, the largest winning.
-const NOTHING: i32 = -4096;  // all values are 0, or there are none
-const INFINITE: i32 = 4096;  // an infinity is among the values, but no NaN
-const INVALID: i32 = 4097;   // a NaN is
-
 // m where there is no mean.
 const UNIT: Real = Real(select(0.0, 1.0, ANY_POWER));
 
@@ -70,58 +65,11 @@ fn moments_about(k: Real, s: Real, q: Real, count: u32, exponent: Ints) -> Momen
     return Moments(m, opaque(k - m) + shift, m2, exponent, count);
 }
 
-// Ordinary chunks: |k| <= 2^45 and 2^-90 <= q <= 2^96, so that no combine of 2^31 of them can overflow, and no
-// square that matters is lost below the normal range.
-const K_LOW: u32 = 0x35800000u;   // 2^-20: a constant this large differs from 0 by more than rounding
-const K_HIGH: u32 = 0x56000000u;  // 2^45
-const Q_LOW: u32 = 0x12800000u;   // 2^-90
-const Q_HIGH: u32 = 0x6f800000u;  // 2^96
-
-// True where the sums of a chunk are out of the ordinary (by bits, so that NaN and infinity count).
-fn is_extreme(k: Real, q: Real) -> bool {
-    let size = bitcast<Bits>(k) & Bits(ABS);
-    let sum = bitcast<Bits>(q) & Bits(ABS);
-    if (all((sum >= Bits(Q_LOW)) & (sum <= Bits(Q_HIGH)) & (size <= Bits(K_HIGH)))) {
-        return false;
-    }
-    let constant = (sum == Bits(0u)) & (size >= Bits(K_LOW));
-    return any(((sum < Bits(Q_LOW)) & !constant) | (sum > Bits(Q_HIGH)) | (size > Bits(K_HIGH)));
-}
-
 // True where the pivot of a chunk is more than sqrt(3) standard deviations from its mean, so that the squares about it
 // have lost two bits of those about the mean. (At one standard deviation, a mean of eight elements as the pivot would be
 // refused by every second group of 128 segments that walk in step.)
 fn is_off_center(s: Real, q: Real, count: u32) -> bool {
     return CENTERED && any(s * s > q * (0.75 * f32(count)));
-}
-
-// The exponent for values whose largest magnitude has these bits: 0 for ordinary values, whose squares f32 can sum. The
-// largest are left at up to 8, so that what they are multiplied by is a normal number even over unit_of.
-fn exponent_of(largest: Bits) -> Ints {
-    let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(125));
-    let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(select(K_HIGH, 0u, ANY_POWER)));
-    let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
-    let finite = select(select(exponent, Ints(0), ordinary), Ints(NOTHING), largest == Bits(0u));
-    return select(finite, special, largest >= Bits(INFINITY));
-}
-
-// What the exponent leaves of the largest magnitude, from 1 to 2; 1 where only exponents are scaled by.
-fn unit_of(largest: Bits) -> Real {
-    let mantissa = bitcast<Real>((largest & Bits(0x7fffffu)) | Bits(0x3f800000u));
-    let ordinary = (largest >= Bits(0x00800000u)) & (largest < Bits(select(0u, INFINITY, ANY_POWER)));
-    return select(Real(1.0), mantissa, ordinary);
-}
-
-// What values of that largest magnitude are multiplied by: 1 where there is nothing to scale, or no sense in it.
-fn scale_of(largest: Bits) -> Real {
-    let exponent = exponent_of(largest);
-    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(126));
-    let scale = power_of_two(select(Ints(0), -exponent, inside));
-    if (ANY_POWER) {
-        return scale / unit_of(largest);
-    }
-    // Not over 1: a division may be off by more than a rounding, and a scale that is no power of two rounds x.
-    return scale;
 }
 
 // As moments_about, for values that were scaled by scale_of(largest). NaN and infinities leave only the exponent.

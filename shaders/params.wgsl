@@ -49,6 +49,7 @@ struct Params {
     root_low: f32,
     window_left: u32,          // neighbours before and after a channel
     window_right: u32,
+    window_step: u32,          // from one channel to the next, in x
     window_scale: f32,
     window_k: f32,
     negative_base: i32,        // sign of a negative number raised to the power: 1, -1, or 0 for NaN

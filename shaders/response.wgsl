@@ -6,6 +6,13 @@ struct Window {
     exponent: Ints,
 }
 
+// The window about the element of a channel, which lies at x.
+fn window_at(x: u32, channel: u32) -> Window {
+    let before = min(p.window_left, channel);
+    let after = min(p.window_right, p.channels - 1u - channel);
+    return window_of(x - before * p.window_step, before + 1u + after);
+}
+
 // The window of `count` elements from `first` on.
 fn window_of(first: u32, count: u32) -> Window {
     let sum = squares(first, count, Real(1.0));
@@ -15,7 +22,7 @@ fn window_of(first: u32, count: u32) -> Window {
     // Squares that overflow or vanish: in units of the largest element.
     var largest = Bits(0u);
     for (var i = 0u; i < count; i++) {
-        largest = max(largest, magnitude(load(first + i * p.step_x)));
+        largest = max(largest, magnitude(load(first + i * p.window_step)));
     }
     return Window(squares(first, count, scale_of(largest)), exponent_of(largest));
 }
@@ -25,7 +32,7 @@ fn squares(first: u32, count: u32, scale: Real) -> Real {
     var sum = Real(0.0);
     var group = Real(0.0);
     for (var i = 0u; i < count; i++) {
-        let v = load(first + i * p.step_x) * scale;
+        let v = load(first + i * p.window_step) * scale;
         group += v * v;
         if (i % 64u == 63u) {
             sum += group;

@@ -13,9 +13,7 @@ fn invocation(index: u32) {
     var c = cursor_at(at, span.first);
     for (var i = 0u; i < span.units; i++) {
         let channel = p.first_channel + span.first + i;
-        let before = min(p.window_left, channel);
-        let after = min(p.window_right, p.channels - 1u - channel);
-        let window = window_of(c.x - before * p.step_x, before + 1u + after);
+        let window = window_at(c.x, channel);
         let power = Power(p.power_high, p.power_low, p.negative_base);
         let y = narrow_real(response(vec4<f32>(load(c.x)), window, power, vec4(0)));
         store(c, affine(y, weight_at(c.weight), bias_at(c.weight)));

@@ -159,7 +159,7 @@ fn parameters_match_the_shader() {
     same!(skip_non_finite, renorm_ratio, renorm_shift);
     assert_eq!(offset("power_high"), Some(offset_of!(Params, power)));
     assert_eq!(offset("root_high"), Some(offset_of!(Params, root)));
-    same!(window_left, window_right, window_scale, window_k, negative_base);
+    same!(window_left, window_right, window_step, window_scale, window_k, negative_base);
     same!(
         first_channel,
         channels,
@@ -170,5 +170,5 @@ fn parameters_match_the_shader() {
         zero
     );
     // The members of the two pairs have names of their own in the shader.
-    assert_eq!(members.len(), 42 + 2 * 2);
+    assert_eq!(members.len(), 43 + 2 * 2);
 }

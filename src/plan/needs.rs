@@ -83,10 +83,6 @@ pub(crate) fn needs_backward(operation: &Operation, gradients: Gradients) -> Res
     if stage != Stage::Whole {
         check_shares(operation)?;
     }
-    let window = matches!(operation.statistic, Statistic::Window(_));
-    if window && (gradients.dweight || gradients.dbias) {
-        bail!(Argument, "gradients", "{} has those of x alone", operation.name);
-    }
     let renormed = operation.renorm().is_some();
     if renormed && !operation.statistics {
         bail!(

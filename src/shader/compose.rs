@@ -13,6 +13,7 @@ impl Header {
         let columns = self.unit == Unit::Columns;
         let pick = |condition, yes, no| if condition { yes } else { no };
         let statistics = [
+            exponents,
             moments,
             pick(self.is_norm(), record_norm, record),
             pick(self.moments, moments_write, moments_skip),
@@ -47,7 +48,7 @@ impl Header {
             Power::Any => power_any,
             Power::Maximum => power_maximum,
         });
-        if self.power == Power::Any || matches!(self.kernel, Kernel::Window | Kernel::GradientWindow) {
+        if self.power == Power::Any || self.takes_windows() {
             modules.push(raise);
         }
         if self.kernel.reads_x() {
@@ -147,12 +148,12 @@ impl Header {
             }
             Kernel::Renorm => modules.extend([entry, renorm]),
             Kernel::Running => {
-                modules.extend([entry, moments, running]);
+                modules.extend([entry, exponents, moments, running]);
                 modules.push(pick(self.counts_batches, rate_of_batches, rate_fixed));
             }
             Kernel::Window => {
                 modules.extend(application);
-                modules.extend([entry, moments, response, window]);
+                modules.extend([entry, exponents, response, window]);
             }
             Kernel::Copy => modules.extend([entry, copy]),
             Kernel::GradientLane => {
@@ -191,7 +192,7 @@ impl Header {
             }
             Kernel::GradientWindow => {
                 modules.push(self.weight_module());
-                modules.extend([load, entry, moments, put_dx, response, gradient_window]);
+                modules.extend([load, entry, exponents, put_dx, response, gradient_window]);
             }
             Kernel::GradientFinish => {
                 modules.extend(self.gradient_modules());
@@ -270,17 +271,11 @@ impl Header {
             let over_x = self.kernel.writes_dx() && self.dx_place == DxPlace::OverX;
             modules.push(if over_x { load_in_dx } else { load });
         }
-        modules.extend(if columns {
-            [
-                normalizer_columns,
-                if self.normalizer_step == 0 {
-                    recorded_shared
-                } else {
-                    recorded_columns
-                },
-            ]
-        } else {
-            [normalizer_row, recorded_row]
+        modules.extend(match (self.windowed, columns, self.normalizer_step) {
+            (true, ..) => &[normalizer_row, exponents, response, x_hat_of_window][..],
+            (_, true, 0) => &[normalizer_columns, recorded_shared],
+            (_, true, _) => &[normalizer_columns, recorded_columns],
+            (_, false, _) => &[normalizer_row, recorded_row],
         });
         modules.push(self.weight_module());
         modules.push(gradient_coefficients);
@@ -292,7 +287,7 @@ impl Header {
             });
             if self.inverts() {
                 modules.extend([x_hat_of_y, self.bias_module()]);
-            } else {
+            } else if !self.windowed {
                 modules.push(x_hat_of_x);
             }
             modules.push(match self.power {

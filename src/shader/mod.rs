@@ -336,6 +336,8 @@ pub struct Header {
     pub pairs: bool,
     /// Weight and bias of loose units are read two elements at a time.
     pub weight_pairs: bool,
+    /// x_hat is that of local response normalization.
+    pub windowed: bool,
     /// y of loose units is written two elements at a time.
     pub y_pairs: bool,
     /// Loose units may begin at odd elements of x.
@@ -412,6 +414,7 @@ impl Header {
             dtype: DType::F32,
             pairs: false,
             weight_pairs: false,
+            windowed: false,
             y_pairs: false,
             odd: false,
             y_odd: false,
@@ -449,7 +452,7 @@ impl Header {
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
         let reads_records =
-            kernel == Kernel::Apply || (kernel.reads_dy() && kernel != Kernel::GradientWindow) || settles;
+            kernel == Kernel::Apply || (kernel.reads_dy() && !self.takes_windows()) || settles;
         let takes_coefficients = settles || kernel == Kernel::GradientApply && !self.given;
         let used = [
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
@@ -497,6 +500,11 @@ impl Header {
                 read_write: written || self.shared.contains(slot),
             })
             .collect()
+    }
+
+    /// True if elements are multiplied by what a window about them makes.
+    fn takes_windows(&self) -> bool {
+        self.windowed || matches!(self.kernel, Kernel::Window | Kernel::GradientWindow)
     }
 
     /// True if the affine map is undone with weight and bias themselves.

@@ -87,6 +87,7 @@ modules!(
     measure_tree,
     measure_whole_subgroup,
     measure_workgroup,
+    exponents,
     moments,
     moments_skip,
     moments_write,
@@ -164,6 +165,7 @@ modules!(
     weight_shared,
     weight_unit,
     window,
+    x_hat_of_window,
     x_hat_of_x,
     x_hat_of_y,
 );

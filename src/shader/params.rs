@@ -62,6 +62,7 @@ pub struct Params {
     pub root: [f32; 2],
     pub window_left: u32,
     pub window_right: u32,
+    pub window_step: u32,
     pub window_scale: f32,
     pub window_k: f32,
     pub negative_base: i32,

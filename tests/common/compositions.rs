@@ -258,13 +258,12 @@ fn backward_headers(traits: &DeviceTraits, operations: &[Operation]) -> HashSet<
         ..*traits
     };
     for operation in operations {
-        let window = matches!(operation.statistic, Statistic::Window(_));
         let only_dx = Gradients {
             dweight: false,
             dbias: false,
             ..Gradients::all()
         };
-        let all = if window { only_dx } else { Gradients::of(operation) };
+        let all = Gradients::of(operation);
         let without = |accepted: &'static [ErrorKind], recipe: wgnorm::Result<Recipe>| match recipe {
             Err(error) if accepted.contains(&error.kind()) => HashSet::new(),
             recipe => recipe

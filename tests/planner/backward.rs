@@ -21,10 +21,7 @@ pub fn check(scenario: &Scenario) {
         dbias: false,
         ..Gradients::all()
     };
-    let all = match operation.statistic {
-        Statistic::Window(_) => only_dx,
-        _ => Gradients::of(&operation),
-    };
+    let all = Gradients::of(&operation);
     let infinite = matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
     let moves = operation.axes.iter().any(|axis| axis.extent > 1 && axis.x != axis.y);
     if operation.statistics && !(infinite || moves || matches!(operation.statistic, Statistic::Window(_))) {

@@ -85,7 +85,13 @@ pub fn trips(step: &Step) -> u64 {
         Kernel::GradientLane => 2 * walked(share(p.units)) + 6 * chunks(share(p.units)) + 16,
         Kernel::GradientSums => {
             let units = share(p.span_units);
-            u64::from(header.rows) * (walked(units) + 6 * chunks(units) + 16)
+            let neighbours = u64::from(p.window_left) + u64::from(p.window_right) + 1;
+            // As of a window.
+            let windows = match header.windowed {
+                true => units * (3 * neighbours.min(u64::from(p.channels)) + 3),
+                false => 0,
+            };
+            u64::from(header.rows) * (walked(units) + 6 * chunks(units) + 16 + windows)
         }
         Kernel::GradientApply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
         Kernel::GradientResident => u64::from(header.rows + header.workgroup / header.lanes * header.units + 16),

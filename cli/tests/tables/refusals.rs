@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::Int64Array;
 
 use super::{PEOPLE, Place, parquet, refused, run};
+#[cfg(unix)]
+use super::{assert_code, stderr};
 
 #[test]
 fn bad_tables_are_refused_by_place() {
@@ -157,4 +161,31 @@ fn an_existing_output_survives_a_failure() {
     refused(&["transform", &bad, "--params", &params, "-o", &out], &["row 200001"]);
     assert_eq!(place.text("out.csv"), "old");
     assert_eq!(place.files(), 4);
+}
+
+/// A disk that is full, by a limit of the shell on the size of files.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let place = Place::new();
+    let rows: String = (0..20_000).map(|i| format!("{i}.25,{}\n", i * 7919 % 10_007)).collect();
+    let table = place.file("t.csv", format!("a,b\n{rows}"));
+    let params = place.path("p.json");
+    run(&["fit", &table, "-o", &params, "--scaler", "zscore"]);
+    for name in ["out.csv", "out.csv.gz", "out.parquet", "out.npy"] {
+        let out = place.file(name, "old");
+        let files = place.files();
+        // A write beyond 8 blocks fails, instead of ending the program.
+        let script = "trap '' XFSZ; ulimit -f 8; exec \"$@\"";
+        let program = env!("CARGO_BIN_EXE_wgnorm");
+        let transform = ["transform", &table, "--params", &params, "-o", &out];
+        let run = Command::new("sh")
+            .args(["-c", script, "sh", program, "--device", "cpu"])
+            .args(transform)
+            .output();
+        let run = run.unwrap();
+        assert_code(&run, 2);
+        assert!(stderr(&run).contains(name), "{}", stderr(&run));
+        assert_eq!((place.text(name).as_str(), place.files()), ("old", files), "{name}");
+    }
 }

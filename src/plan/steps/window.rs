@@ -26,8 +26,8 @@ impl Planner<'_> {
         self.push_part(part, header, params, workgroups, Vec::new())
     }
 
-    /// The gradient of a piece that holds all channels of its places.
-    pub(super) fn gradient_window(&mut self, part: &backward::Part<'_>, window: Window) -> Result<()> {
+    /// The variant that makes the gradient of a piece, which has to hold all channels of its places.
+    pub(super) fn gradient_window_variant(&mut self, part: &backward::Part<'_>) -> Result<Variant> {
         let geometry = &part.geometries.applied;
         let variant = match self.operation.variant {
             Some(variant @ (Variant::Lane | Variant::Column)) => variant,
@@ -55,15 +55,31 @@ impl Planner<'_> {
                 self.traits.binding_size
             );
         }
+        Ok(variant)
+    }
+
+    /// dx of a piece.
+    pub(super) fn gradient_window(
+        &mut self,
+        part: &backward::Part<'_>,
+        variant: Variant,
+        window: Window,
+    ) -> Result<()> {
+        let geometry = &part.geometries.applied;
         let width = self.window_width(window);
         // A window about every element of the window, and one about the element itself.
-        let trips = (width + 2) * (3 * (width + 1) + 3);
-        let (layout, spread) = self.window_walk((geometry, axes, part.offsets), variant, trips)?;
+        let trips = (width + 2) * self.window_trips(window);
+        let (layout, spread) = self.window_walk((geometry, &part.piece.axes, part.offsets), variant, trips)?;
         let (header, mut params, workgroups) = self.gradient_step(Kernel::GradientWindow, &layout, spread);
         self.window_params(window, &mut params);
         params.root = parted(-f64::from(window.beta) - 1.0);
         params.rate = 2.0 * window.beta * window.scale;
         self.push_gradient(part, header, params, workgroups, Vec::new())
+    }
+
+    /// Loop iterations of one element's x_hat, at worst.
+    pub(super) fn window_trips(&self, window: Window) -> u64 {
+        3 * (self.window_width(window) + 1) + 3
     }
 
     /// Channels of a window, at most.
@@ -117,7 +133,9 @@ impl Planner<'_> {
         Ok((layout, spread))
     }
 
-    fn window_params(&self, window: Window, params: &mut Params) {
+    /// What windows are told, along the walk that is in the parameters already.
+    pub(super) fn window_params(&self, window: Window, params: &mut Params) {
+        params.window_step = params.step_x;
         (params.window_left, params.window_right) = (window.left, window.right);
         (params.window_scale, params.window_k) = (window.scale, window.k);
         params.power = parted(-f64::from(window.beta));

@@ -11,7 +11,7 @@ pub use tolerance::{GradientTolerances, gradient_tolerances};
 
 use fastrand::Rng;
 
-use super::case::{Case, Norm};
+use super::case::Case;
 use super::cases::{Scale, cases};
 use super::values::normal;
 use crate::Gradients;
@@ -35,12 +35,10 @@ impl Case {
 
     /// The gradients that the case has: dx, and those of the weight and the bias that it has.
     pub fn gradients(&self) -> Gradients {
-        // Nobody trains a local response norm: there is only that of x.
-        let trained = !matches!(self.norm, Norm::LocalResponse { .. });
         Gradients {
             dx: true,
-            dweight: trained && self.weight.is_some(),
-            dbias: trained && self.bias.is_some(),
+            dweight: self.weight.is_some(),
+            dbias: self.bias.is_some(),
             accumulate: false,
             from_output: false,
         }

@@ -115,11 +115,16 @@ impl Planner<'_> {
     }
 
     /// The axis among those of what each weight multiplies; in the place of weights the records that x_hat is made with: of
-    /// y those of its weight.
+    /// y those of its weight, and channels where windows have none.
     pub(super) fn of_weight(&self, axis: &Axis) -> Axis {
+        let windowed = matches!(self.operation.statistic, Statistic::Window(_));
         Axis {
             reduced: axis.weight == 0,
-            weight: if self.from_output { axis.weight } else { axis.record },
+            weight: match windowed {
+                true => u32::from(axis.reduced),
+                false if self.from_output => axis.weight,
+                false => axis.record,
+            },
             record: axis.weight,
             ..*axis
         }
@@ -146,6 +151,7 @@ impl Planner<'_> {
     pub(super) fn widest_gradient_unit(&self) -> u32 {
         match self.operation.statistic {
             Statistic::Norm { p } if p.is_infinite() => 1,
+            Statistic::Window(_) => 1,
             _ => self.tuning.widest_unit,
         }
     }

@@ -51,8 +51,18 @@ impl Planner<'_> {
         let operation = self.operation;
         let blocks = self.blocks()?;
         if let Statistic::Window(window) = operation.statistic {
+            let mut progress = Progress::default();
             for piece in blocks.iter().flatten() {
-                self.gradient_window(&self.gradient_part(piece, wanted)?, window)?;
+                let part = self.gradient_part(piece, wanted)?;
+                let variant = self.gradient_window_variant(&part)?;
+                if wanted.dweight || wanted.dbias {
+                    // There are no records.
+                    let records = Place::View(Role::Statistics);
+                    self.block_parameters(std::slice::from_ref(&part), None, wanted, records, &mut progress)?;
+                }
+                if wanted.dx {
+                    self.gradient_window(&part, variant, window)?;
+                }
             }
             return self.stage_outputs();
         }

@@ -8,9 +8,10 @@ use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_
 use crate::plan::pieces::Piece;
 use crate::plan::steps::Planner;
 use crate::plan::steps::places::{Place, Records, Region};
+use crate::plan::steps::split::Spread;
 use crate::plan::{Operand, RECORD_BYTES, Role, SUMS_BYTES};
 use crate::shader::{Header, Kernel, Params, Slot};
-use crate::spec::Gradients;
+use crate::spec::{Gradients, Statistic, Window};
 use crate::tuning::MAX_TRIPS;
 
 /// The most spans that dweight and dbias are summed in, whatever the number of rows.
@@ -43,10 +44,14 @@ impl Planner<'_> {
             .map(|axis| if axis.reduced { 1 } else { axis.extent })
             .collect();
         let numbers = dense_strides(&extents, "shape")?;
+        let window = match self.operation.statistic {
+            Statistic::Window(window) => Some(window),
+            _ => None,
+        };
         let geometries: Vec<_> = (block.iter())
             .map(|part| self.numbered(&part.piece.axes, axes, &numbers, by_weight))
             .collect::<Result<_>>()?;
-        let columns = self.common_run(&geometries).filter(|_| by_weight);
+        let columns = self.common_run(&geometries).filter(|_| by_weight && window.is_none());
         let mut walks = Vec::with_capacity(block.len());
         let mut spans = 0;
         for (part, geometry) in block.iter().zip(geometries) {
@@ -73,7 +78,8 @@ impl Planner<'_> {
                 false => (records, part.piece.records()),
             };
             let slot = Slot::Records;
-            let (offset, operands) = self.records(&[Records { place, slot }], &range)?;
+            let items = [Records { place, slot }];
+            let (offset, operands) = self.records(if window.is_some() { &[] } else { &items }, &range)?;
             if by_weight && !self.from_output {
                 offsets.weight = offset;
             }
@@ -94,7 +100,10 @@ impl Planner<'_> {
                 * u64::from(columns.unwrap_or(1))
                 * SUMS_BYTES;
             let most = (self.traits.binding_size / bytes.max(1) / block.len() as u64).clamp(1, u64::from(MAX_SPANS));
-            let spread = self.spread(&layout, across, lanes, most as u32);
+            let mut spread = self.spread(&layout, across, lanes, most as u32);
+            if let Some(window) = window {
+                spread = self.window_spread(&layout, spread, window, most as u32)?;
+            }
             walks.push((part, layout, spread, spans, offset, operands));
             spans += spread.spans;
         }
@@ -116,6 +125,12 @@ impl Planner<'_> {
             params.record_offset = if by_weight { 0 } else { offset };
             params.parts_stride = stride;
             params.first_span = first_span;
+            if let Some(window) = window {
+                header.windowed = true;
+                self.window_params(window, &mut params);
+                let channels = part.piece.axes.iter().find(|axis| axis.reduced);
+                params.window_step = channels.map_or(0, |axis| axis.x);
+            }
             operands.push((Slot::Sums, operand));
             self.push_gradient(part, header, params, workgroups, operands)?;
         }
@@ -140,6 +155,25 @@ impl Planner<'_> {
             operand,
             axes: numbered,
         })
+    }
+
+    /// The same, or more spans, of which an invocation may take every element's window.
+    fn window_spread(&self, layout: &Layout, spread: Spread, window: Window, most_spans: u32) -> Result<Spread> {
+        let rows = if spread.lanes > 1 { 1 } else { spread.rows };
+        // And the walk itself, of which every unit may end a run.
+        let trips = self.window_trips(window) + 6;
+        let most_units = MAX_TRIPS / trips / u64::from(rows);
+        let most_units = most_units * u64::from(spread.lanes);
+        let spans = u64::from(layout.units).div_ceil(most_units.max(1));
+        if most_units == 0 || spans > u64::from(most_spans) {
+            bail!(
+                Limit,
+                "shape",
+                "dweight and dbias take {spans} sums over windows of {trips} steps each, and the most are {most_spans}"
+            );
+        }
+        let spans = spread.spans.max(spans as u32);
+        Ok(self.spread_over(layout, (spread.lanes, spread.rows), spans))
     }
 
     /// The region, or a larger one in its place.
