@@ -451,8 +451,7 @@ impl Header {
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
-        let reads_records =
-            kernel == Kernel::Apply || (kernel.reads_dy() && !self.takes_windows()) || settles;
+        let reads_records = kernel == Kernel::Apply || (kernel.reads_dy() && !self.takes_windows()) || settles;
         let takes_coefficients = settles || kernel == Kernel::GradientApply && !self.given;
         let used = [
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
