@@ -279,6 +279,32 @@ fn a_group_of_very_many_channels() {
     assert!(size > 1e5 && sum.abs() < 1e-6 * size, "{sum} of {size}");
 }
 
+/// More places than so many spans hold as other sums are cut into: every element takes the steps of its window.
+#[test]
+fn windows_of_very_many_places() {
+    const PLACES: usize = 1_000_000;
+    let norm = LocalResponseNorm::new(&[1, 2, PLACES], 2).alpha(1.0);
+    let operation = norm.weight(true).bias(true).operation().unwrap();
+    let tensors = Tensors::new(&operation);
+    let plan = operation.plan_backward(context(), Gradients::of(&operation)).unwrap();
+    let workspace = context().create_workspace(plan.workspace_size());
+    submit(&plan.bind(&tensors.args().workspace(&workspace)).unwrap());
+    let wide =
+        |buffer: &wgpu::Buffer, len: usize| -> Vec<f64> { floats(buffer, len).into_iter().map(f64::from).collect() };
+    let (x, dy) = (wide(&tensors.x, 2 * PLACES), wide(&tensors.dy, 2 * PLACES));
+    let (dweight, dbias) = (wide(&tensors.dweight, 2), wide(&tensors.dbias, 2));
+    for channel in 0..2 {
+        // PyTorch's window of two: the channel before, and itself.
+        let place = |i: usize| channel * PLACES + i;
+        let before = |i: usize| if channel == 1 { x[i] } else { 0.0 };
+        let divisor = |i: usize| (1.0 + (x[place(i)].powi(2) + before(i).powi(2)) / 2.0).powf(0.75);
+        let product: f64 = (0..PLACES).map(|i| dy[place(i)] * x[place(i)] / divisor(i)).sum();
+        let sum: f64 = dy[channel * PLACES..][..PLACES].iter().sum();
+        assert!((dweight[channel] / product - 1.0).abs() < 1e-5, "{dweight:?} {product}");
+        assert!((dbias[channel] - sum).abs() < 1e-7 * PLACES as f64, "{dbias:?} {sum}");
+    }
+}
+
 #[test]
 fn partial_sums_do_not_grow_with_the_rows() {
     let workspace = |rows: usize| {

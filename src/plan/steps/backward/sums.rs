@@ -17,6 +17,9 @@ use crate::tuning::MAX_TRIPS;
 /// The most spans that dweight and dbias are summed in, whatever the number of rows.
 const MAX_SPANS: u32 = 256;
 
+/// The same of windows, which take an invocation many steps an element.
+const MAX_WINDOW_SPANS: u32 = 4096;
+
 /// Invocations that share the sums of a segment, or of a weight, and how many of those a workgroup has side by side.
 pub(super) const GATHER_LANES: u32 = 32;
 pub(super) const GATHER_COLUMNS: u32 = 8;
@@ -99,10 +102,13 @@ impl Planner<'_> {
             let bytes = extents.iter().map(|&extent| u64::from(extent)).product::<u64>()
                 * u64::from(columns.unwrap_or(1))
                 * SUMS_BYTES;
-            let most = (self.traits.binding_size / bytes.max(1) / block.len() as u64).clamp(1, u64::from(MAX_SPANS));
-            let mut spread = self.spread(&layout, across, lanes, most as u32);
+            let most = |spans: u32| {
+                let bound = self.traits.binding_size / bytes.max(1) / block.len() as u64;
+                bound.clamp(1, u64::from(spans)) as u32
+            };
+            let mut spread = self.spread(&layout, across, lanes, most(MAX_SPANS));
             if let Some(window) = window {
-                spread = self.window_spread(&layout, spread, window, most as u32)?;
+                spread = self.window_spread(&layout, spread, window, most(MAX_WINDOW_SPANS))?;
             }
             walks.push((part, layout, spread, spans, offset, operands));
             spans += spread.spans;
