@@ -226,7 +226,7 @@ impl TransformPlan {
     /// let plan = scaler.plan_transform_to(&context, pixels, planes)?.of_u8();
     /// plan.bind(&x, &y)?.record(&mut encoder);
     /// context.queue().submit([encoder.finish()]);
-    /// assert_eq!(download::<f32>(&context, &y, 0..4).await?, [0.0, 1.0, 0.0, 1.0]);
+    /// assert_eq!(download::<f32>(&context, &y, 0..4).await?, [0.0, 1.0, 0.0, 0.5]);
     /// # Ok::<(), wgnorm::Error>(()) }).unwrap();
     /// ```
     pub fn of_u8(mut self) -> Self {
