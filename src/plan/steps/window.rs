@@ -15,9 +15,7 @@ impl Planner<'_> {
     /// Local response normalization of a piece.
     pub(super) fn window(&mut self, part: &Part<'_>, window: Window) -> Result<()> {
         self.recipe.variant = self.recipe.variant.or(Some(part.variant));
-        let width = self.window_width(window);
-        // Every element of the window is read three times at worst, and each loop counts once more.
-        let trips = 3 * (width + 1) + 2;
+        let trips = self.window_trips(window);
         let walk = (&part.geometries.applied, &part.piece.axes[..], part.bindings.offsets);
         let (layout, spread) = self.window_walk(walk, part.variant, trips)?;
         let (header, mut params, workgroups) = self.spread_step(part, Kernel::Window, &layout, spread);
@@ -77,7 +75,8 @@ impl Planner<'_> {
         self.push_gradient(part, header, params, workgroups, Vec::new())
     }
 
-    /// Loop iterations of one element's x_hat, at worst.
+    /// Loop iterations of one element's x_hat: every element of the window is read three times at worst, and each loop counts
+    /// once more.
     pub(super) fn window_trips(&self, window: Window) -> u64 {
         3 * (self.window_width(window) + 1) + 3
     }
