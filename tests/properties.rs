@@ -10,15 +10,16 @@ mod common;
 mod judged;
 #[path = "common/judged_gradients.rs"]
 mod judged_gradients;
+#[path = "common/random.rs"]
+mod random;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use common::context;
 use judged::arranged_failure;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use proptest::test_runner::RngSeed;
+use random::setting;
 use wgnorm::verify::{Arrangement, Case, Norm, Running, Update, Values};
 use wgnorm::{Affine, Layout, Preset, RunningVariance, ZeroNorm};
 
@@ -34,21 +35,17 @@ fn fills() -> u32 {
     setting("WGNORM_PROPERTY_FILLS", FILLS)
 }
 
-fn setting<T: FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}")),
-        Err(_) => default,
+fn config() -> ProptestConfig {
+    let all = random::config(10_000);
+    ProptestConfig {
+        cases: all.cases.div_ceil(fills()),
+        max_shrink_iters: 300,
+        ..all
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: setting::<u32>("WGNORM_PROPERTY_CASES", 10_000).div_ceil(fills()),
-        rng_seed: RngSeed::Fixed(setting("WGNORM_PROPERTY_SEED", 1)),
-        failure_persistence: None,
-        max_shrink_iters: 300,
-        ..Default::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn agrees_with_the_reference(

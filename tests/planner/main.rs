@@ -7,12 +7,13 @@ mod bounds;
 mod expected;
 mod machine;
 mod memory;
+#[path = "../common/random.rs"]
+mod random;
 mod scenario;
 mod views;
 mod walk;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use wgnorm::geometry::span;
 use wgnorm::plan::{Facts, Recipe, Role, candidates};
 use wgnorm::spec::{Operation, Statistic};
@@ -29,13 +30,9 @@ const WALKED: u64 = 1 << 12;
 const SPANNED: u64 = 1 << 16;
 
 fn config() -> ProptestConfig {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     ProptestConfig {
-        cases: number("WGNORM_PROPERTY_CASES").map_or(20_000, |cases| cases.clamp(20_000, 1 << 31) as u32),
-        rng_seed: RngSeed::Fixed(number("WGNORM_PROPERTY_SEED").unwrap_or(1)),
-        failure_persistence: None,
         max_shrink_iters: 4096,
-        ..Default::default()
+        ..random::config(20_000)
     }
 }
 
