@@ -1,35 +1,10 @@
-// Counts of one digit of the keys of all features: of all values in the first pass, in later ones of those that share
-// the digits above with a wanted value.
+// Counts of the values of all features by a counter that each has, or none.
 // An invocation takes a span of the rows of a feature. Counters are in memory, and atomic integers: counts do not depend on
 // the order. On hardware equal digits that follow each other are added up first, so that tied data do not queue at one
-// counter; software adapters, whose lanes take turns anyway, only leave out what nobody wants. The table of later passes
-// says by feature and first digit where the prefixes begin, then holds the prefixes, then where those of a feature end.
-// Reads x once. No barriers. Chosen when: order statistics are selected.
+// counter; software adapters, whose lanes take turns anyway, only leave out what nobody wants.
+// Reads x once. No barriers. Chosen when: order statistics are selected, and histograms counted.
 
-@group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>;
-
-const NONE: u32 = 0xffffffffu;
-
-// The counter of a key; the one beyond all, which nobody reads, if it is not wanted.
-fn counter_of(feature: u32, end: u32, key: u32) -> u32 {
-    let digit = (key >> p.shift) & p.mask;
-    if (PASS == 0u) {
-        return feature * (p.mask + 1u) + digit;
-    }
-    var slot = table[feature * 2048u + (key >> 21u)];
-    if (PASS > 1u) {
-        // Several prefixes may share the first digit. They are in order.
-        let prefix = key >> p.prefix_shift;
-        while (slot < end && table[p.prefixes + slot] >> p.prefix_shift < prefix) {
-            slot++;
-        }
-        if (slot < end && table[p.prefixes + slot] >> p.prefix_shift != prefix) {
-            slot = NONE;
-        }
-    }
-    return select(slot * (p.mask + 1u) + digit, p.counters, slot >= end);
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -41,10 +16,7 @@ fn main(
     if (span.feature >= p.features || span.number >= p.spans) {
         return;
     }
-    var end = 0u;
-    if (PASS > 0u) {
-        end = table[p.ends + span.feature];
-    }
+    let end = end_of(span.feature);
     var counter = p.counters;
     var times = 0u;
     for (var i = 0u; i < span.count; i++) {

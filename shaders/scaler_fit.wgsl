@@ -1,10 +1,10 @@
 // Count, extremes, mean and squared deviations of spans of features, NaN ignored.
 //   mean = m + e = sum(w x) / sum(w),  m2 = sum(w (x - mean)^2),  of x * 2^-exponent and w * 2^-w_exponent
-// w is 1, or the weight of the row. An invocation takes a span of the rows of a feature, in three reads: count, extremes,
+// w is 1, or the weight of the row; x may be logarithms of the elements. An invocation takes a span of the rows of a feature, in three reads: count, extremes,
 // infinities and the largest weight; the mean, about the middle of both extremes; the deviations from that mean. Only
 // magnitudes that are large or small enough for their squares to leave f32 are scaled. Sums are taken in groups of 64, so
 // that few roundings follow each other. Writes 8 words a span, [span][feature]: count or sum(w), what was met (1:
-// infinity, 2: a weight that is negative or not finite), both extremes' keys, m, e, m2, both exponents in 16 bits each;
+// infinity, 2: a weight that is negative or not finite, 4: an element without a logarithm), both extremes' keys, m, e, m2, both exponents in 16 bits each;
 // the host merges the spans in f64. No barriers. Chosen when: min-max, max-abs and z-score are fitted.
 
 @group(0) @binding(2) var<storage, read_write> results: array<u32>;
@@ -25,7 +25,7 @@ fn totals(span: Span, pivot: f32, scale: f32, weight_scale: f32) -> Totals {
     var group: Totals;
     for (var i = 0u; i < span.count; i++) {
         let row = row_of(span, i);
-        let bits = load(place_of(span.feature, row));
+        let bits = element(span.feature, row);
         let missing = is_missing(bits);
         var weight = 1.0;
         if (WEIGHTED) {
@@ -65,7 +65,7 @@ fn main(
     var heaviest = 0u;
     for (var i = 0u; i < span.count; i++) {
         let row = row_of(span, i);
-        let bits = load(place_of(span.feature, row));
+        let bits = element(span.feature, row);
         let weight = weight_of(row);
         // What weighs nothing must not decide on the scale either.
         let missing = is_missing(bits) || (weight & ABS) == 0u;
@@ -73,6 +73,7 @@ fn main(
         count += select(1u, 0u, missing);
         met |= select(0u, 1u, (bits & ABS) == INFINITY);
         met |= select(0u, 2u, weight >= INFINITY && weight != SIGN);
+        met |= select(0u, 4u, bits == NO_VALUE);
         low = min(low, select(key, 0xffffffffu, missing));
         high = max(high, select(key, 0u, missing));
         heaviest = max(heaviest, weight & ABS);

@@ -1,24 +1,8 @@
-// The map of a scaler, and back.
-//   y = (((x * scale - m) - e) * r) * back + (b + b_rest), held between two bounds if asked for
-// scale and back are powers of two that keep r within f32, m + e and b + b_rest pairs. Two vec4 a feature: (m, e, r,
-// scale), (b, b_rest, back, 0). NaN is kept, by its bits. An invocation takes elements of [outer, feature, inner] at
-// equal steps and knows their indices by carrying, without a division. No barriers.
+// The map of a scaler, and back, element by element.
+// An invocation takes elements of [outer, feature, inner] at equal steps and knows their indices by carrying, without a
+// division. No barriers. Chosen when: data are transformed, and back, but for unit norms.
 
-@group(0) @binding(1) var<storage, read> lines: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;
-
-fn mapped(bits: u32, feature: u32) -> u32 {
-    let line = lines[2u * feature];
-    let rest = lines[2u * feature + 1u];
-    let centered = opaque(bitcast<f32>(bits) * line.w - line.x) - line.y;
-    var value = centered * line.z * rest.z;
-    value = opaque(value + rest.y) + rest.x;
-    if (p.bounded == 1u) {
-        value = select(value, p.low, value < p.low);
-        value = select(value, p.high, value > p.high);
-    }
-    return select(bitcast<u32>(value), bits, is_missing(bits));
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -40,7 +24,7 @@ fn main(
     for (var i = 0u; i < count; i++) {
         let from_x = p.x_offset + outer * p.x_outer + feature * p.x_feature + inner * p.x_inner;
         let to_y = p.y_offset + outer * p.y_outer + feature * p.y_feature + inner * p.y_inner;
-        y[to_y] = mapped(load(from_x), feature);
+        y[to_y] = mapped(load(from_x), parameters_of(feature, outer * p.inner + inner));
         inner += p.step_inner;
         feature += p.step_feature;
         outer += p.step_outer;

@@ -31,8 +31,9 @@ struct Params {
     high: f32,
     zero: u32,             // always 0: see opaque()
     counters: u32,         // counters of the pass; one more is nobody's
-    // Weights of rows before the first, in the binding. (GL rounds the size of a uniform up to 16 bytes.)
-    @size(16) w_offset: u32,
+    w_offset: u32,         // weights of rows before the first, in the binding
+    // Edges of a histogram, references of a quantile transform. (GL rounds the size of a uniform up to 16 bytes.)
+    @size(12) edges: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -40,6 +41,8 @@ struct Params {
 const ABS: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;
 const SIGN: u32 = 0x80000000u;
+// What has no logarithm, or what no value becomes: a NaN of its own, of which only the bits are looked at.
+const NO_VALUE: u32 = 0x7fc00001u;
 
 // The value itself, but nothing that a compiler can reassociate through: zero is only known at run time.
 fn opaque(v: f32) -> f32 {
@@ -71,8 +74,7 @@ fn invocation_index(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
     return (group.x + group.y * groups.x) * WORKGROUP + local;
 }
 
-// The rows of one feature that an invocation takes: `count` of them from `first` on, `p.span_step` apart. Of too many
-// invocations, those beyond take none.
+// The rows of one feature that an invocation takes: `count` of them. Of too many invocations, those beyond take none.
 struct Span {
     feature: u32,
     number: u32,
@@ -80,7 +82,7 @@ struct Span {
     count: u32,
 }
 
-fn span_of(index: u32) -> Span {
+fn numbered_span(index: u32) -> Span {
     var span: Span;
     if (FEATURES_INNERMOST) {
         span.feature = index % p.features;
@@ -89,17 +91,7 @@ fn span_of(index: u32) -> Span {
         span.feature = index / p.spans;
         span.number = index % p.spans;
     }
-    span.first = span.number * p.span_first;
-    if (span.feature < p.features && span.number < p.spans && span.first < p.rows) {
-        let rows = (p.rows - span.first + p.span_step - 1u) / p.span_step;
-        span.count = min(rows, select(rows, p.span_first, p.span_step == 1u));
-    }
     return span;
-}
-
-// A row of a span.
-fn row_of(span: Span, i: u32) -> u32 {
-    return span.first + i * p.span_step;
 }
 
 // Where a row of a feature lies in x.

@@ -13,7 +13,7 @@ const TOGETHER: usize = 16;
 
 /// A sum in f64 whose error does not grow with the number of values (Neumaier 1974), and how many there are.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+pub(super) struct Sum {
     sum: f64,
     rest: f64,
     count: u64,
@@ -32,7 +32,16 @@ impl Sum {
         self.count += 1;
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Of so many values with this mean.
+    pub fn of_mean(mean: f64, count: f64) -> Self {
+        Self {
+            sum: mean * count,
+            rest: 0.0,
+            count: count as u64,
+        }
+    }
+
+    pub fn merge(&mut self, other: &Self) {
         let count = self.count + other.count;
         self.add(other.sum);
         self.rest += other.rest;
@@ -46,6 +55,11 @@ impl Sum {
         } else {
             self.sum
         }
+    }
+
+    /// The mean, if there are values.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.value() / self.count as f64)
     }
 }
 
@@ -71,13 +85,7 @@ pub fn median_of_means<T: Element>(x: &[T], features: Features, blocks: usize) -
     features.check("x", x.len())?;
     features.check_rows("x")?;
     let (rows, count) = (features.rows(), features.count());
-    if blocks == 0 || blocks > rows {
-        bail!(
-            Parameter,
-            "blocks",
-            "are {blocks}, 1 to {rows} are needed for {rows} rows"
-        );
-    }
+    check_blocks(blocks, rows as u64)?;
     let tiles: Vec<_> = (0..count)
         .step_by(TOGETHER)
         .map(|first| first..(first + TOGETHER).min(count))
@@ -100,18 +108,27 @@ pub fn median_of_means<T: Element>(x: &[T], features: Features, blocks: usize) -
             block = if block + 1 == blocks { 0 } else { block + 1 };
         }
         (0..width)
-            .map(|i| median_of(sums.iter().skip(i).step_by(width)))
+            .map(|i| median_of(sums.iter().skip(i).step_by(width).filter_map(Sum::mean)))
             .collect::<Vec<_>>()
     });
     Ok(found.concat())
 }
 
-/// The median of the means that there are.
-fn median_of<'a>(sums: impl Iterator<Item = &'a Sum>) -> f64 {
-    let mut means: Vec<f64> = sums
-        .filter(|sum| sum.count > 0)
-        .map(|sum| sum.value() / sum.count as f64)
-        .collect();
+/// Refuses no blocks, and more than rows.
+pub(super) fn check_blocks(blocks: usize, rows: u64) -> Result<()> {
+    if blocks == 0 || blocks as u64 > rows {
+        bail!(
+            Parameter,
+            "blocks",
+            "are {blocks}, 1 to {rows} are needed for {rows} rows"
+        );
+    }
+    Ok(())
+}
+
+/// The median of means.
+pub(super) fn median_of(means: impl Iterator<Item = f64>) -> f64 {
+    let mut means: Vec<f64> = means.collect();
     means.sort_unstable_by(f64::total_cmp);
     let median = Rank {
         q: 0.5,
@@ -173,7 +190,7 @@ pub fn winsorized_mean<T: Element>(x: &[T], features: Features, shares: (f64, f6
         .collect())
 }
 
-fn check_shares((lower, upper): (f64, f64)) -> Result<Cut> {
+pub(super) fn check_shares((lower, upper): (f64, f64)) -> Result<Cut> {
     let is_share = |share: f64| (0.0..0.5).contains(&share);
     if !is_share(lower) || !is_share(upper) {
         bail!(

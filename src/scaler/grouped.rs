@@ -150,15 +150,26 @@ impl GroupedScaler {
     /// Checks a call, and finds the parameters of every row.
     fn of_rows(&self, features: &Features, x: usize, y: usize, keys: &[u32]) -> Result<Vec<&Scaler>> {
         self.scalers[0].check(x, features, y, features)?;
+        let numbers = self.numbers(keys, features)?;
+        let of_number = |number: u32| match self.scalers.get(number as usize) {
+            Some(scaler) => scaler,
+            None => self.others.as_ref().unwrap_or(&self.scalers[0]),
+        };
+        Ok(numbers.into_iter().map(of_number).collect())
+    }
+
+    /// By row, the number of its key: that of others, if they are given parameters, is one more than there are keys.
+    pub(super) fn numbers(&self, keys: &[u32], features: &Features) -> Result<Vec<u32>> {
         check_keys(keys, features.rows())?;
-        let mut of_rows: Vec<&Scaler> = Vec::with_capacity(keys.len());
-        for (row, &key) in keys.iter().enumerate() {
+        let mut numbers: Vec<u32> = Vec::with_capacity(keys.len());
+        for (row, key) in keys.iter().enumerate() {
             // Rows of one key often follow each other.
-            let scaler = match of_rows.last() {
-                Some(last) if keys[row - 1] == key => last,
-                _ => match self.get(key) {
-                    Some(scaler) => scaler,
-                    None => bail!(
+            let number = match numbers.last() {
+                Some(&last) if keys[row - 1] == *key => last,
+                _ => match (self.keys.binary_search(key), &self.others) {
+                    (Ok(place), _) => place as u32,
+                    (Err(_), Some(_)) => self.keys.len() as u32,
+                    (Err(_), None) => bail!(
                         Data,
                         "keys",
                         "has {key} in row {row}, which was not among the {} keys that were fitted",
@@ -166,9 +177,9 @@ impl GroupedScaler {
                     ),
                 },
             };
-            of_rows.push(scaler);
+            numbers.push(number);
         }
-        Ok(of_rows)
+        Ok(numbers)
     }
 }
 

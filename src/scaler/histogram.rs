@@ -45,30 +45,13 @@ pub struct Histogram {
 /// [`Size`](crate::ErrorKind::Size) if `x` is too short.
 pub fn histogram<T: Element>(x: &[T], features: Features, edges: Edges<'_>) -> Result<Vec<Histogram>> {
     features.check("x", x.len())?;
-    let empty = |edges: Vec<f64>| Histogram {
-        counts: vec![0; edges.len() - 1],
-        edges,
-        below: 0,
-        above: 0,
-        missing: 0,
-    };
+    edges.check()?;
     let start: Vec<Histogram> = match edges {
-        Edges::Count(0) => bail!(Parameter, "edges", "are those of 0 bins"),
         Edges::Count(bins) => ranges(x, &features)
             .into_iter()
-            .map(|range| empty(equal(range, bins)))
+            .map(|range| Histogram::equal(range, bins))
             .collect(),
-        Edges::Given(edges) => {
-            let increasing = edges.windows(2).all(|pair| pair[0] < pair[1]);
-            if edges.len() < 2 || !increasing || !edges.iter().all(|edge| edge.is_finite()) {
-                bail!(
-                    Parameter,
-                    "edges",
-                    "are {edges:?}, at least two finite ones in increasing order are needed"
-                );
-            }
-            vec![empty(edges.to_vec()); features.count()]
-        }
+        Edges::Given(edges) => vec![Histogram::empty(edges.to_vec()); features.count()],
     };
     let blocks = features.blocks();
     let threads = parallel::threads(features.elements()).min(blocks.len()).max(1);
@@ -99,7 +82,54 @@ pub fn histogram<T: Element>(x: &[T], features: Features, edges: Edges<'_>) -> R
     Ok(whole)
 }
 
+impl Edges<'_> {
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Count(0) => bail!(Parameter, "edges", "are those of 0 bins"),
+            Self::Count(_) => {}
+            Self::Given(edges) => {
+                let increasing = edges.windows(2).all(|pair| pair[0] < pair[1]);
+                if edges.len() < 2 || !increasing || !edges.iter().all(|edge| edge.is_finite()) {
+                    bail!(
+                        Parameter,
+                        "edges",
+                        "are {edges:?}, at least two finite ones in increasing order are needed"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many bins they make.
+    pub(super) fn bins(&self) -> usize {
+        match self {
+            Self::Count(bins) => *bins,
+            Self::Given(edges) => edges.len().saturating_sub(1),
+        }
+    }
+}
+
 impl Histogram {
+    /// Of no values.
+    pub(super) fn empty(edges: Vec<f64>) -> Self {
+        Self {
+            counts: vec![0; edges.len() - 1],
+            edges,
+            below: 0,
+            above: 0,
+            missing: 0,
+        }
+    }
+
+    /// Bins of equal width; a single value lies in the middle of 1, as in numpy.
+    pub(super) fn equal((min, max): (f64, f64), bins: usize) -> Self {
+        let (min, max) = if min == max { (min - 0.5, max + 0.5) } else { (min, max) };
+        let step = (max - min) / bins as f64;
+        let inner = (0..bins).map(|i| i as f64 * step + min);
+        Self::empty(inner.chain([max]).collect())
+    }
+
     fn add(&mut self, value: f64) {
         let (first, last) = (self.edges[0], self.edges[self.counts.len()]);
         if value.is_nan() {
@@ -129,14 +159,6 @@ fn ranges<T: Element>(x: &[T], features: &Features) -> Vec<(f64, f64)> {
         found.max = finite().fold(f64::NEG_INFINITY, f64::max);
     }
     found.iter().map(|found| found.values()).collect()
-}
-
-/// The edges of bins of equal width; a single value lies in the middle of 1, as in numpy.
-fn equal((min, max): (f64, f64), bins: usize) -> Vec<f64> {
-    let (min, max) = if min == max { (min - 0.5, max + 0.5) } else { (min, max) };
-    let step = (max - min) / bins as f64;
-    let inner = (0..bins).map(|i| i as f64 * step + min);
-    inner.chain([max]).collect()
 }
 
 #[cfg(test)]

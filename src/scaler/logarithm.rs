@@ -105,6 +105,19 @@ impl Logarithm {
         }
     }
 
+    /// Refuses a feature that has values without a logarithm, if there is one.
+    pub(super) fn refuse_feature(self, feature: Option<usize>) -> Result<()> {
+        match feature {
+            None => Ok(()),
+            Some(feature) => bail!(
+                Data,
+                "x",
+                "has values without one in feature {feature}: {}",
+                self.domain()
+            ),
+        }
+    }
+
     /// The logarithms of all elements, as a table of its own.
     pub(super) fn table<T: Element>(self, x: &[T], features: &Features) -> Result<(Vec<f64>, Features)> {
         if self != Self::Symlog {
@@ -151,8 +164,9 @@ pub(super) fn check_domain<T: Element>(
 /// ```
 ///
 /// What is learned, and the [`center`](crate::scaler::Scaler::center) and [`scale`](crate::scaler::Scaler::scale), are
-/// those of the logarithms. They are computed in f64, so that order statistics take the passes of f64; a fit holds the
-/// logarithms of one part at a time, 8 bytes an element. On the CPU only.
+/// those of the logarithms. On the CPU they are computed in f64, so that order statistics take the passes of f64; a fit
+/// holds the logarithms of one part at a time, 8 bytes an element. On the device min-max, max-abs, z-score, robust scaling
+/// and fixed ranges have a logarithm first; z-score sums logarithms of f32 there, all others learn in f64 as on the CPU.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogFirst {

@@ -34,9 +34,11 @@
 //!
 //! # On a device
 //!
-//! f32 or u8 in buffers of a device is fitted by a [`DeviceFitter`], whose results become parameters on the host, and
-//! transformed by a [`TransformPlan`]; both record into the caller's encoder. Quantiles are exact there too. Quantile and
-//! power transforms, logarithms, keys and robust centers are computed on the CPU alone.
+//! f32 or u8 in buffers of a device is fitted by a [`DeviceFitter`] (by key, a [`DeviceGroupedFitter`]), whose results
+//! become parameters on the host, and transformed by a [`TransformPlan`]; [`DeviceQuantiles`],
+//! [`DeviceHistogram`] and [`DeviceCenters`] are there for themselves. All record into the caller's encoder. Order statistics, extremes and counts are exact there too,
+//! the same bits as on the CPU. On the CPU alone: the search for powers, fits by key that take several passes, and
+//! logarithms before quantile and power transforms and unit norms.
 //!
 //! # Rules
 //!
@@ -89,7 +91,10 @@ mod tests;
 mod unit;
 
 pub use centers::{median_of_means, trimmed_mean, winsorized_mean};
-pub use device::{DeviceFitter, Recorded, ScalerShader, TransformPlan, scaler_shaders};
+pub use device::{
+    DeviceCenters, DeviceFitter, DeviceGroupedFitter, DeviceHistogram, DeviceQuantiles, Recorded, ScalerShader,
+    TransformPlan, scaler_shaders,
+};
 pub use element::{Element, Real};
 pub use extremes::Extremes;
 pub use features::Features;

@@ -182,13 +182,17 @@ pub(super) struct OrderFit<T: Element> {
 }
 
 impl<T: Element> OrderFit<T> {
-    /// Of a method that takes order statistics.
+    /// Of a method that takes order statistics. After a logarithm, the elements themselves are selected, which have its
+    /// order, and what is wanted of logarithms is taken of those selected.
     pub fn new(method: Method, features: usize) -> Result<Self> {
-        let ranks = match &method {
+        let mut ranks = match method.core() {
             Method::Robust(robust) => robust.ranks(),
             Method::Quantile(quantile) => quantile.ranks(),
             _ => bail!(Parameter, "method", "{} takes no order statistics", method.name()),
         };
+        if method.logarithm().is_some() {
+            ranks.want_smallest();
+        }
         Ok(Self {
             method,
             features,
@@ -231,8 +235,15 @@ impl<T: Element> OrderFit<T> {
         if !self.complete {
             return passes_are_missing();
         }
-        let selected: Vec<Selected> = self.selection.finish();
-        let fitted = match &self.method {
+        let mut selected: Vec<Selected> = self.selection.finish();
+        if let Some(logarithm) = self.method.logarithm() {
+            let none = |selected: &Selected| selected.count > 0 && !logarithm.takes(selected.value(0));
+            logarithm.refuse_feature(selected.iter().position(none))?;
+            for (_, value) in selected.iter_mut().flat_map(|selected| &mut selected.values) {
+                *value = logarithm.of(*value);
+            }
+        }
+        let fitted = match self.method.core() {
             Method::Robust(robust) => robust.fitted(&selected),
             Method::Quantile(quantile) => quantile.fitted(&selected, self.selection.rows()),
             _ => Fitted::Given,

@@ -2,7 +2,7 @@ use super::method::{Infinities, Method, methods};
 use super::moments::Moment;
 
 /// A family of powers, by a number λ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Powers {

@@ -1,3 +1,4 @@
+use super::element::Element;
 use super::method::{Infinities, Method, methods};
 use super::normal::{normal_probability, normal_quantile};
 use super::parameters::Fitted;
@@ -136,43 +137,85 @@ impl QuantileTransform {
         Ok(())
     }
 
-    /// What becomes of a value.
-    pub(super) fn of(&self, table: &[f64], x: f64) -> f64 {
-        let (first, last) = (table[0], table[table.len() - 1]);
-        if x.is_nan() || first.is_nan() {
-            return f64::NAN;
+    /// What the data become.
+    pub(super) fn distribution(&self) -> Distribution {
+        self.distribution
+    }
+
+    /// What y lies between.
+    pub(super) fn range(&self) -> (f64, f64) {
+        let end = THRESHOLD - f64::EPSILON;
+        match self.distribution {
+            Distribution::Uniform => (0.0, 1.0),
+            Distribution::Normal => (normal_quantile(end), normal_quantile(1.0 - end)),
         }
-        // The ends, and for a normal distribution what is next to them, as scikit-learn has it: the lower end wins.
-        let (is_first, is_last) = match self.distribution {
+    }
+
+    /// Whether a value is at the first reference, and whether at the last, or for a normal distribution next to it, as
+    /// scikit-learn has it. The lower end wins.
+    fn at_ends(&self, table: &[f64], x: f64) -> (bool, bool) {
+        let (first, last) = (table[0], table[table.len() - 1]);
+        match self.distribution {
             Distribution::Uniform => (x == first, x == last),
             Distribution::Normal => (x - THRESHOLD < first, x + THRESHOLD > last),
-        };
-        let place = if is_first {
-            0.0
-        } else if is_last {
-            1.0
-        } else {
-            distribution_at(table, x)
+        }
+    }
+
+    /// What becomes of a value.
+    pub(super) fn of(&self, table: &[f64], x: f64) -> f64 {
+        if x.is_nan() || table[0].is_nan() {
+            return f64::NAN;
+        }
+        let place = match self.at_ends(table, x) {
+            (true, _) => 0.0,
+            (_, true) => 1.0,
+            _ => distribution_at(table, x),
         };
         match self.distribution {
             Distribution::Uniform => place,
             Distribution::Normal => {
-                let end = THRESHOLD - f64::EPSILON;
-                normal_quantile(place).clamp(normal_quantile(end), normal_quantile(1.0 - end))
+                let (low, high) = self.range();
+                normal_quantile(place).clamp(low, high)
             }
         }
     }
 
-    /// What has become of y.
-    pub(super) fn inverse(&self, table: &[f64], y: f64) -> f64 {
+    /// The largest f32 that becomes the lower end, and the smallest above it that becomes the upper one.
+    pub(super) fn ends(&self, table: &[f64]) -> (f32, f32) {
+        let is_low = |x: f32| f64::from(x) < table[0] || self.at_ends(table, x.into()).0;
+        let is_high = |x: f32| {
+            let (last, is_last) = (table[table.len() - 1], self.at_ends(table, x.into()).1);
+            // (Of one reference, what is above it is at the lower end too.)
+            table.len() > 1 && f64::from(x) > last || is_last
+        };
+        (last_that(is_low), first_that(is_high))
+    }
+
+    /// The largest f32 that comes from the first reference, and the smallest that comes from the last.
+    pub(super) fn ends_back(&self) -> (f32, f32) {
+        let share = |y: f32| self.share(y.into());
+        (
+            last_that(|y| share(y).is_some_and(|(place, near)| place <= 0.0 || place - near < 0.0)),
+            first_that(|y| share(y).is_some_and(|(place, near)| place >= 1.0 || place + near > 1.0)),
+        )
+    }
+
+    /// The share that y is of, and how near the ends it has to be to count as they do; of no NaN.
+    fn share(&self, y: f64) -> Option<(f64, f64)> {
         let (place, near) = match self.distribution {
             Distribution::Uniform => (y, 0.0),
             Distribution::Normal => (normal_probability(y), THRESHOLD),
         };
+        (!place.is_nan()).then_some((place, near))
+    }
+
+    /// What has become of y.
+    pub(super) fn inverse(&self, table: &[f64], y: f64) -> f64 {
         let last = table.len() - 1;
-        if place.is_nan() {
-            f64::NAN
-        } else if place <= 0.0 || place - near < 0.0 {
+        let Some((place, near)) = self.share(y) else {
+            return f64::NAN;
+        };
+        if place <= 0.0 || place - near < 0.0 {
             table[0]
         } else if place >= 1.0 || place + near > 1.0 {
             table[last]
@@ -191,6 +234,31 @@ impl QuantileTransform {
                 _ => between(place, (reference(i), reference(i + 1)), (table[i], table[i + 1])),
             }
         }
+    }
+}
+
+/// The largest f32, from -∞ on, up to which something is true; a NaN, above all others, if it is true of all.
+fn last_that(is_true: impl Fn(f32) -> bool) -> f32 {
+    let first = first_that(|x| !is_true(x));
+    if first.is_nan() { first } else { first.next_down() }
+}
+
+/// The smallest f32 from which on something is true; a NaN if it is true of none.
+fn first_that(is_true: impl Fn(f32) -> bool) -> f32 {
+    let of_key = |key: u32| f32::from_key(key) as f32;
+    let (mut first, mut beyond) = (f32::NEG_INFINITY.key(), f32::INFINITY.key() + 1);
+    while first < beyond {
+        let middle = first + (beyond - first) / 2;
+        if is_true(of_key(middle)) {
+            beyond = middle;
+        } else {
+            first = middle + 1;
+        }
+    }
+    if first > f32::INFINITY.key() {
+        f32::NAN
+    } else {
+        of_key(first)
     }
 }
 

@@ -101,6 +101,16 @@ impl Ranks {
         }
     }
 
+    /// Wants the smallest value too.
+    pub fn want_smallest(&mut self) {
+        if let Self::Quantiles(quantiles) = self {
+            quantiles.push(Rank {
+                q: 0.0,
+                interpolation: Interpolation::Lower,
+            });
+        }
+    }
+
     /// The ranks that are needed of `count` values of so many rows, in order.
     pub fn of(&self, count: u64, rows: u64) -> Vec<u64> {
         let of_quantiles = |quantiles: &[Rank]| quantiles.iter().flat_map(|quantile| quantile.ranks(count)).collect();

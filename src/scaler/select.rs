@@ -329,6 +329,11 @@ impl<T: Element> Selection<T> {
         }
     }
 
+    /// How many of those equal to the value of a feature's last rank are below it in rank.
+    pub fn equals_below_last(&self, feature: usize) -> u64 {
+        self.wanted[feature].last().map_or(0, |wanted| wanted.below)
+    }
+
     /// A feature that has an infinity, if any. Known after the first pass.
     pub fn infinite(&self) -> Option<usize> {
         self.counts.infinite.iter().position(|&infinite| infinite)
@@ -357,6 +362,11 @@ impl Selection<f32> {
     /// The present pass.
     pub fn pass(&self) -> usize {
         self.pass
+    }
+
+    /// The shift and the bits of the present digit.
+    pub fn digit(&self) -> (u32, u32) {
+        self.digits[self.pass]
     }
 
     /// Counters of the present pass.

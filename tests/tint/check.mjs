@@ -57,9 +57,11 @@ async function scoped(action) {
 // Every composition and every plan, or, for a short check, one composition of so many (WGNORM_TINT_EVERY) with one
 // plan of a quarter as many, and its compositions.
 const every = Number(process.env.WGNORM_TINT_EVERY ?? 1);
+// Only compositions whose headers have this in them, and no plans: for the file at hand (WGNORM_TINT_ONLY=scaler).
+const only = process.env.WGNORM_TINT_ONLY ?? '';
 const sampled = (number, every) => mine(number) && Math.floor(number / parts) % every === 0;
 const compositions = read('compositions.json');
-const plans = read('plans.json').filter((_, i) => sampled(i, Math.ceil(every / 4)));
+const plans = only ? [] : read('plans.json').filter((_, i) => sampled(i, Math.ceil(every / 4)));
 const runs = new Set(plans.flatMap(plan => plan.dispatches.map(dispatch => dispatch.composition)));
 const layouts = new Map();
 
@@ -109,7 +111,9 @@ async function link(number, name, module) {
 // A pipeline takes the backend a third of a second, so that not all of them are made: those that plans run, and a few
 // of the others. Without an adapter there is no backend to compile.
 const links = number => runs.has(number) || number % 512 === 0;
-const numbers = [...compositions.keys()].filter(number => sampled(number, every) || runs.has(number));
+const numbers = [...compositions.keys()]
+    .filter(number => sampled(number, every) || runs.has(number))
+    .filter(number => compositions[number].header.includes(only));
 // Those are spread evenly: a thread that waits for pipelines polls, and takes a processor from those that make them.
 const spread = list => list.map((number, i) => [(i + 1) / list.length, number]);
 const order = [...spread(numbers.filter(links)), ...spread(numbers.filter(number => !links(number)))];

@@ -1,25 +1,22 @@
 //! Fits on the device.
 
-use super::{Bind, TRIPS, bound, check_indices, not_on_device, row_digits};
+use super::not_on_device;
+use super::reader::{Reader, Reading, Recorded, WORDS};
+use super::shader::{Function, Input, Kernel, Params};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
-use crate::scaler::device::shader::{Header, Input, Kernel, OUTPUT, Params, TABLE, X};
-use crate::scaler::element::{Element, Key};
+use crate::scaler::centers::Sum;
+use crate::scaler::element::Element;
 use crate::scaler::extremes::Extremes;
 use crate::scaler::features::Features;
 use crate::scaler::fit::{Fitter, check_rows, refuse_infinity};
+use crate::scaler::logarithm::Logarithm;
 use crate::scaler::method::{Infinities, Method};
 use crate::scaler::moments::Moment;
 use crate::scaler::parameters::{Fitted, Scaler};
 use crate::scaler::passes::OrderFit;
-
-/// Words of a span's result.
-const WORDS: usize = 8;
-/// Spans of all features, at most: they are read back.
-const SPANS: usize = 1 << 15;
-/// Rows of a span, at least, if that many spans hold them.
-const ROWS: usize = 256;
+use crate::scaler::select::Selection;
 
 /// A fit on the device, of data in the caller's buffers.
 ///
@@ -51,11 +48,8 @@ const ROWS: usize = 256;
 /// ```
 #[derive(Debug)]
 pub struct DeviceFitter {
-    context: Context,
-    features: usize,
+    reader: Reader,
     state: State,
-    results: wgpu::Buffer,
-    input: Input,
 }
 
 #[derive(Debug)]
@@ -66,74 +60,40 @@ enum State {
     Counts(Box<OrderFit<f32>>),
 }
 
-/// What a part that was recorded will leave in the results.
-#[derive(Debug, Clone, PartialEq)]
-#[must_use = "what was recorded has to be taken in"]
-pub struct Recorded {
-    /// How many words, from the first on.
-    pub words: usize,
-    rows: usize,
-    weighted: bool,
-}
-
 impl Method {
     /// A fit of f32 data on a device, or of [u8](DeviceFitter::of_u8).
     ///
     /// # Errors
-    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings and for what is fitted on the CPU alone
-    /// (quantile and power transforms, logarithms), and [`Limit`](crate::ErrorKind::Limit) if the device binds too
-    /// little for so many features.
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for the settings and for what is fitted on the CPU alone:
+    /// power transforms, whose search needs f64, and logarithms before quantile and power transforms and unit norms.
+    /// [`Limit`](crate::ErrorKind::Limit) if the device binds too little for so many features.
     pub fn device_fitter(&self, context: &Context, features: usize) -> Result<DeviceFitter> {
         self.check(features)?;
-        let state = match self {
-            Self::Robust(_) => State::Counts(Box::new(OrderFit::new(self.clone(), features)?)),
-            Self::Quantile(_) | Self::Power(_) | Self::LogFirst(_) => return not_on_device(self),
+        let state = match self.core() {
+            Self::Power(_) => return not_on_device(self),
+            Self::Quantile(_) | Self::UnitNorm(_) if self.logarithm().is_some() => return not_on_device(self),
+            Self::Robust(_) | Self::Quantile(_) => State::Counts(Box::new(OrderFit::new(self.clone(), features)?)),
             _ => State::Spans(self.fitter(features)?, 0),
         };
         let words = match &state {
-            State::Spans(..) => features.max(SPANS) * WORDS,
+            State::Spans(..) => Reader::words_of_spans(features),
             State::Counts(fit) => fit.selection.counters(),
         };
-        DeviceFitter::new(context, features, state, words)
+        let reader = Reader::new(context, features, words)?;
+        Ok(DeviceFitter { reader, state })
     }
 }
 
 impl DeviceFitter {
-    fn new(context: &Context, features: usize, state: State, words: usize) -> Result<Self> {
-        // One counter more is nobody's.
-        let bytes = (words as u64 + 1).next_multiple_of(4) * 4;
-        let most = context.traits().binding_size;
-        if bytes > most {
-            bail!(
-                Limit,
-                "features",
-                "are {features}, whose results take {bytes} bytes; the device binds {most}"
-            );
-        }
-        let results = context.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some("wgnorm scaler results"),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        Ok(Self {
-            context: context.clone(),
-            features,
-            state,
-            results,
-            input: Input::F32,
-        })
-    }
-
     /// Data are u8, four to a word of their buffers.
     pub fn of_u8(mut self) -> Self {
-        self.input = Input::U8;
+        self.reader.input = Input::U8;
         self
     }
 
     /// Where results are left. It may be another buffer in the next pass.
     pub fn results(&self) -> &wgpu::Buffer {
-        &self.results
+        &self.reader.results
     }
 
     /// Records what a part of the data takes, which overwrites the results.
@@ -196,102 +156,14 @@ impl DeviceFitter {
         features: Features,
         weights: Option<View<'_>>,
     ) -> Result<Recorded> {
-        features.expect("x", self.features)?;
-        check_indices(&features, "x")?;
-        let (x, x_offset) = Bind::view(&self.context, "x", X, x, features.span(), self.input)?;
-        let rows = features.rows();
-        let weights = weights
-            .map(|view| Bind::view(&self.context, "weights", TABLE, view, rows, Input::F32))
-            .transpose()?;
-        let weighted = weights.is_some();
-        if features.elements() == 0 {
-            return Ok(Recorded {
-                words: 0,
-                rows,
-                weighted,
-            });
-        }
-        let (inner, x_outer, x_inner, one_row_digit) = row_digits(&features);
-        let (words, slots, kernel) = match &self.state {
-            State::Spans(..) => (0, 1, Kernel::Fit { weighted }),
-            State::Counts(robust) => {
-                let selection = &robust.selection;
-                let kernel = Kernel::Count {
-                    pass: selection.pass().min(2) as u32,
-                    aggregate: !self.context.traits().software,
-                };
-                (selection.counters(), selection.slots_of_a_feature(), kernel)
-            }
+        let reading = match &self.state {
+            State::Spans(fitter, _) => Reading {
+                weights,
+                ..Reading::spans(fit_kernel(&fitter.method, weights.is_some(), false))
+            },
+            State::Counts(fit) => count(&self.reader, &fit.selection),
         };
-        // Three reads, or a search among the slots of a feature.
-        let most = TRIPS / (slots + 3);
-        let wanted = rows.div_ceil(ROWS).min((SPANS / self.features).max(1));
-        let spans = wanted.max(rows.div_ceil(most));
-        let span_rows = rows.div_ceil(spans);
-        let spans = rows.div_ceil(span_rows);
-        let software = self.context.traits().software;
-        let words = match kernel {
-            Kernel::Fit { .. } => spans * self.features * WORDS,
-            _ => words,
-        };
-        if (words as u64 + 1) * 4 > self.results.size() {
-            bail!(
-                Limit,
-                "x",
-                "has {rows} rows of {} features; fit it in parts",
-                self.features
-            );
-        }
-        let header = Header {
-            kernel,
-            features_innermost: features.feature.stride <= x_inner as usize || software,
-            one_row_digit,
-            input: self.input,
-        };
-        let mut params = Params {
-            rows: rows as u32,
-            features: self.features as u32,
-            inner,
-            x_offset,
-            x_outer,
-            x_feature: features.feature.stride as u32,
-            x_inner,
-            spans: spans as u32,
-            // A processor likes neighbours one after the other, a GPU side by side. (One span is both.)
-            span_first: if software || spans == 1 { span_rows as u32 } else { 1 },
-            span_step: if software { 1 } else { spans as u32 },
-            ..Params::default()
-        };
-        let mut binds = vec![x, Bind::whole(OUTPUT, &self.results)];
-        if let Some((weights, offset)) = weights {
-            params.w_offset = offset;
-            binds.push(weights);
-        }
-        let table;
-        if let State::Counts(robust) = &self.state {
-            let (shift, bits) = <f32 as Element>::Key::DIGITS[robust.selection.pass()];
-            params.shift = shift;
-            params.mask = (1 << bits) - 1;
-            params.counters = words as u32;
-            params.prefix_shift = (shift + bits).min(31);
-            let words;
-            (words, params.prefixes, params.ends) = robust.selection.table();
-            table = wgpu::util::DeviceExt::create_buffer_init(
-                self.context.device(),
-                &wgpu::util::BufferInitDescriptor {
-                    label: Some("wgnorm scaler prefixes"),
-                    contents: bytemuck::cast_slice(&words),
-                    usage: wgpu::BufferUsages::STORAGE,
-                },
-            );
-            binds.push(Bind::whole(TABLE, &table));
-        }
-        let bound = bound(&self.context, &header, &params, (spans * self.features) as u64, &binds)?;
-        if let State::Counts(_) = self.state {
-            encoder.clear_buffer(&self.results, 0, None);
-        }
-        bound.record(encoder);
-        Ok(Recorded { words, rows, weighted })
+        self.reader.record(encoder, x, features, reading)
     }
 
     /// Takes in the results of a part: the first `recorded.words` words.
@@ -301,15 +173,13 @@ impl DeviceFitter {
     /// [`Data`](crate::ErrorKind::Data) for infinities where they are refused,
     /// [`Parameter`](crate::ErrorKind::Parameter) for weights that are negative or not finite.
     pub fn absorb(&mut self, recorded: &Recorded, words: &[u32]) -> Result<()> {
-        if words.len() != recorded.words {
-            bail!(Size, "words", "are {}, {} were recorded", words.len(), recorded.words);
-        }
+        recorded.check(words)?;
         match &mut self.state {
             State::Spans(fitter, rows) => {
                 merge_spans(fitter, words, recorded.weighted)?;
                 *rows += recorded.rows as u64;
             }
-            State::Counts(robust) => robust.selection.absorb(words, recorded.rows as u64),
+            State::Counts(fit) => fit.selection.absorb(words, recorded.rows as u64),
         }
         Ok(())
     }
@@ -327,12 +197,10 @@ impl DeviceFitter {
                 }
                 Ok(false)
             }
-            State::Counts(robust) => {
-                let again = robust.next()?;
-                let words = robust.selection.counters();
-                if again && (words as u64 + 1) * 4 > self.results.size() {
-                    let results = Self::new(&self.context, self.features, State::Counts(robust.clone()), words)?;
-                    self.results = results.results;
+            State::Counts(fit) => {
+                let again = fit.next()?;
+                if again {
+                    self.reader.make_room(fit.selection.counters())?;
                 }
                 Ok(again)
             }
@@ -346,7 +214,7 @@ impl DeviceFitter {
     pub fn finish(&self) -> Result<Scaler> {
         match &self.state {
             State::Spans(fitter, _) => fitter.finish(),
-            State::Counts(robust) => robust.finish(),
+            State::Counts(fit) => fit.finish(),
         }
     }
 }
@@ -361,50 +229,155 @@ impl DeviceFitter {
     }
 }
 
+/// The kernel of a fit in one pass. Extremes are those of the elements, of which alone a logarithm is taken after.
+pub(super) fn fit_kernel(method: &Method, weighted: bool, listed: bool) -> Kernel {
+    let function = match (method.core(), method.logarithm()) {
+        (Method::Standard(_), Some(logarithm)) => Function::Logarithm(logarithm),
+        _ => Function::None,
+    };
+    Kernel::Fit {
+        weighted,
+        function,
+        listed,
+    }
+}
+
+/// Counts the present digit of a selection.
+pub(super) fn count<'a>(reader: &Reader, selection: &Selection<f32>) -> Reading<'a> {
+    let slots = selection.slots_of_a_feature();
+    let many = slots > MANY;
+    let kernel = Kernel::Count {
+        pass: match selection.pass() {
+            pass @ 0..2 => pass as u32,
+            _ => 2 + u32::from(many),
+        },
+        aggregate: !reader.is_software(),
+    };
+    // A search among the slots of a feature, one by one or by halves.
+    let iterations = 2 + if many { slots.ilog2() as usize + 1 } else { slots };
+    let (shift, bits) = selection.digit();
+    let (table, prefixes, ends) = selection.table();
+    let params = Params {
+        shift,
+        mask: (1 << bits) - 1,
+        prefix_shift: (shift + bits).min(31),
+        prefixes,
+        ends,
+        ..Params::default()
+    };
+    Reading::counts(kernel, Some(table), selection.counters(), iterations, params)
+}
+
+/// Slots of a feature that are looked through one by one.
+const MANY: usize = 8;
+
 /// Merges the results of spans into what is known.
 fn merge_spans(fitter: &mut Fitter, words: &[u32], weighted: bool) -> Result<()> {
     let features = fitter.features.max(1);
-    let refuse = fitter.method.infinities() == Infinities::Refuse;
-    let spans = words.as_chunks::<WORDS>().0;
-    if spans.iter().any(|span| span[1] & 2 != 0) {
-        bail!(
-            Parameter,
-            "weights",
-            "hold one that is negative or not finite; a finite number of at least 0 is needed"
-        );
+    let spans = Spans::new(&fitter.method, words, features, weighted)?;
+    for (i, span) in spans.iter() {
+        span.merge(&mut fitter.fitted, i % features, fitter.method.logarithm());
     }
-    let infinite = spans.iter().position(|span| span[1] != 0).map(|i| i % features);
-    refuse_infinity(refuse, infinite.filter(|_| !matches!(fitter.fitted, Fitted::Given)))?;
-    for (i, &[count, infinite, low, high, m, e, m2, exponents]) in
-        spans.iter().enumerate().filter(|(_, span)| span[0] > 0)
-    {
-        let feature = i % features;
-        match &mut fitter.fitted {
-            Fitted::Extremes(all) => all[feature].merge(&Extremes {
-                min: f32::from_key(low),
-                max: f32::from_key(high),
-            }),
-            Fitted::Moments(all) => {
-                let power = |half: u32| 2f64.powi(i32::from(half as u16 as i16));
-                let (scale, weight_scale) = (power(exponents), power(exponents >> 16));
-                let count = match weighted {
-                    true => f64::from(f32::from_bits(count)) * weight_scale,
-                    false => f64::from(count),
-                };
-                let mean = (f64::from(f32::from_bits(m)) + f64::from(f32::from_bits(e))) * scale;
-                let known = infinite == 0;
-                all[feature].merge(&Moment {
-                    count,
-                    mean: if known { mean } else { f64::NAN },
-                    m2: if known {
-                        f64::from(f32::from_bits(m2)) * scale * scale * weight_scale
-                    } else {
-                        f64::NAN
-                    },
+    Ok(())
+}
+
+/// The results of spans, none of which has met what is refused.
+pub(super) struct Spans<'a> {
+    words: &'a [[u32; WORDS]],
+    weighted: bool,
+}
+
+impl<'a> Spans<'a> {
+    pub fn new(method: &Method, words: &'a [u32], features: usize, weighted: bool) -> Result<Self> {
+        let words = words.as_chunks::<WORDS>().0;
+        let feature_that_met = |bit: u32| words.iter().position(|span| span[1] & bit != 0).map(|i| i % features);
+        if feature_that_met(2).is_some() {
+            bail!(
+                Parameter,
+                "weights",
+                "hold one that is negative or not finite; a finite number of at least 0 is needed"
+            );
+        }
+        if !matches!(method.core(), Method::FixedRange(_) | Method::UnitNorm(_)) {
+            if let Some(logarithm) = method.logarithm() {
+                // (Those of z-score are of logarithms.)
+                let of_elements = !matches!(method.core(), Method::Standard(_));
+                let none = |span: &[u32; WORDS]| span[0] > 0 && !logarithm.takes(f32::from_key(span[2]));
+                let below = words.iter().position(|span| of_elements && none(span));
+                logarithm.refuse_feature(feature_that_met(4).or(below.map(|i| i % features)))?;
+            }
+            refuse_infinity(method.infinities() == Infinities::Refuse, feature_that_met(1))?;
+        }
+        Ok(Self { words, weighted })
+    }
+
+    /// Those that have values, by their number.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Span)> {
+        let with_values = self.words.iter().enumerate().filter(|(_, span)| span[0] > 0);
+        with_values.map(|(i, &words)| {
+            let weighted = self.weighted;
+            (i, Span { words, weighted })
+        })
+    }
+}
+
+/// The result of a span that has values.
+pub(super) struct Span {
+    words: [u32; WORDS],
+    weighted: bool,
+}
+
+impl Span {
+    /// The smallest and the largest element.
+    pub fn extremes(&self) -> Extremes {
+        Extremes {
+            min: f32::from_key(self.words[2]),
+            max: f32::from_key(self.words[3]),
+        }
+    }
+
+    /// Count, mean and deviations; NaN if there was an infinity.
+    pub fn moment(&self) -> Moment {
+        let [count, met, _, _, m, e, m2, exponents] = self.words;
+        let power = |half: u32| 2f64.powi(i32::from(half as u16 as i16));
+        let (scale, weight_scale) = (power(exponents), power(exponents >> 16));
+        let count = match self.weighted {
+            true => f64::from(f32::from_bits(count)) * weight_scale,
+            false => f64::from(count),
+        };
+        let known = |value: f64| if met == 0 { value } else { f64::NAN };
+        let mean = (f64::from(f32::from_bits(m)) + f64::from(f32::from_bits(e))) * scale;
+        let m2 = f64::from(f32::from_bits(m2)) * scale * scale * weight_scale;
+        Moment {
+            count,
+            mean: known(mean),
+            m2: known(m2),
+        }
+    }
+
+    /// The sum; infinite if there was an infinity, NaN of both.
+    pub fn sum(&self) -> Sum {
+        let (moment, Extremes { min, max }) = (self.moment(), self.extremes());
+        let infinite = |value: f64| if value.is_finite() { 0.0 } else { value };
+        match moment.mean.is_nan() {
+            true => Sum::of_mean(infinite(min) + infinite(max), moment.count),
+            false => Sum::of_mean(moment.mean, moment.count),
+        }
+    }
+
+    /// Adds it to what is known of a feature.
+    pub fn merge(&self, fitted: &mut Fitted, feature: usize, logarithm: Option<Logarithm>) {
+        match fitted {
+            Fitted::Extremes(all) => {
+                let Extremes { min, max } = self.extremes();
+                let of = |value: f64| logarithm.map_or(value, |logarithm| logarithm.of(value));
+                all[feature].merge(&Extremes {
+                    min: of(min),
+                    max: of(max),
                 });
             }
+            Fitted::Moments(all) => all[feature].merge(&self.moment()),
             Fitted::Quantiles(_) | Fitted::References(_) | Fitted::Powers(_) | Fitted::Given => {}
         }
     }
-    Ok(())
 }

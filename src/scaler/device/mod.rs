@@ -2,12 +2,18 @@
 //!
 //! | kernel | mapping | chosen when |
 //! |---|---|---|
-//! | `scaler_fit` | an invocation per span of a feature | min-max, max-abs, z-score are fitted |
-//! | `scaler_count` | an invocation per span of a feature | order statistics are selected |
-//! | `scaler_map` | an invocation per some elements | transforms, and back |
+//! | `scaler_fit` | an invocation per span of a feature, or of its rows of one key | min-max, max-abs, z-score are fitted |
+//! | `scaler_count` | an invocation per span of a feature | order statistics are selected, histograms counted |
+//! | `scaler_map` | an invocation per some elements | transforms, and back: lines after functions, quantile transforms |
 //! | `scaler_unit` | an invocation per row | unit norms |
 
+mod centers;
 mod fit;
+mod grouped;
+mod histogram;
+mod quantile;
+mod reader;
+mod selection;
 mod shader;
 mod transform;
 
@@ -21,7 +27,12 @@ use crate::error::{Result, bail};
 use crate::record::{Bound, BoundStep, fold};
 use shader::{Header, Input, Params, WORKGROUP};
 
-pub use fit::{DeviceFitter, Recorded};
+pub use centers::DeviceCenters;
+pub use fit::DeviceFitter;
+pub use grouped::DeviceGroupedFitter;
+pub use histogram::DeviceHistogram;
+pub use reader::Recorded;
+pub use selection::DeviceQuantiles;
 pub use shader::{ScalerShader, scaler_shaders};
 pub use transform::TransformPlan;
 

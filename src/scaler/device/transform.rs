@@ -1,16 +1,19 @@
 //! Transforms on the device.
 
+use super::reader::words_buffer;
+use super::shader::{Function, Header, Input, Kernel, OUTPUT, Params, ROWS, TABLE, X};
 use super::{Bind, TRIPS, bound, check_indices, not_on_device};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
 use crate::record::Bound;
-use crate::scaler::device::shader::{Header, Input, Kernel, OUTPUT, Params, TABLE, X};
 use crate::scaler::features::Features;
 use crate::scaler::map::Lines;
 use crate::scaler::method::Method;
-use crate::scaler::parameters::Scaler;
+use crate::scaler::parameters::{Fitted, Scaler};
 use crate::scaler::unit::Norm;
+
+use super::quantile;
 
 /// Elements of an invocation: on a processor, and on a GPU.
 const ELEMENTS: [usize; 2] = [1024, 4];
@@ -21,15 +24,39 @@ pub struct TransformPlan {
     context: Context,
     features: Features,
     to: Features,
-    /// The parameters; none of unit norms.
-    lines: Option<wgpu::Buffer>,
-    norm: Norm,
-    bounds: Option<(f64, f64)>,
+    kernel: Kernel,
+    /// What is looked up; nothing of unit norms.
+    table: Option<wgpu::Buffer>,
+    /// The number of every row's key.
+    keys: Option<wgpu::Buffer>,
+    /// What the kernel is told besides.
+    params: Params,
+    /// Iterations that an element takes, at most.
+    iterations: usize,
     input: Input,
 }
 
-/// What a kernel is told of a feature.
+/// What a kernel is told of the parameters of a feature: a line.
 type Line = [f32; 8];
+
+/// A map of elements.
+pub(super) struct Map {
+    pub kernel: Kernel,
+    /// What is looked up, by feature.
+    pub table: Option<Vec<u32>>,
+    pub params: Params,
+    pub iterations: usize,
+}
+
+impl Map {
+    /// Looks further features up too.
+    pub fn append(&mut self, table: Option<Vec<u32>>) {
+        self.table
+            .iter_mut()
+            .zip(table)
+            .for_each(|(all, table)| all.extend(table));
+    }
+}
 
 impl Scaler {
     /// Plans the transform of f32 on a device, of `features` to the same places of y.
@@ -52,8 +79,9 @@ impl Scaler {
     /// # Errors
     /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of features than was fitted,
     /// [`Limit`](crate::ErrorKind::Limit) for more elements than a kernel counts,
-    /// [`Parameter`](crate::ErrorKind::Parameter) for what is computed on the CPU alone: quantile and power transforms,
-    /// logarithms.
+    /// [`Parameter`](crate::ErrorKind::Parameter) for what is computed on the CPU alone: logarithms before quantile and
+    /// power transforms and unit norms. Nothing is read back, so that what has no logarithm or power is no error there: it
+    /// becomes NaN.
     pub fn plan_transform(&self, context: &Context, features: Features) -> Result<TransformPlan> {
         self.plan_transform_to(context, features, features)
     }
@@ -64,24 +92,47 @@ impl Scaler {
     /// As [`plan_transform`](Self::plan_transform), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number
     /// of rows, or extents: both have to have the same outer and inner ones.
     pub fn plan_transform_to(&self, context: &Context, features: Features, to: Features) -> Result<TransformPlan> {
-        let (lines, norm) = match &self.method {
-            Method::UnitNorm(method) => (None, method.norm),
-            method if !self.is_of_lines() => return not_on_device(method),
-            _ => (Some(self.forward()), Norm::L2),
+        let map = match self.method.core() {
+            Method::UnitNorm(method) if self.method.logarithm().is_none() => unit(method.norm),
+            _ => self.map(false, false)?,
         };
-        self.plan(context, features, to, lines, norm)
+        TransformPlan::new(context, self.features, features, to, map, None)
     }
 
-    /// Plans the transform back.
+    /// Plans the transform back. What no x becomes is NaN.
     ///
     /// # Errors
     /// As [`plan_transform`](Self::plan_transform), and [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) for unit
     /// norms.
     pub fn plan_inverse(&self, context: &Context, features: Features) -> Result<TransformPlan> {
-        if !matches!(self.method, Method::UnitNorm(_)) && !self.is_of_lines() {
-            return not_on_device(&self.method);
-        }
-        self.plan(context, features, features, Some(self.inverse()?), Norm::L2)
+        TransformPlan::new(context, self.features, features, features, self.map(true, false)?, None)
+    }
+
+    /// The map of elements, or back.
+    pub(super) fn map(&self, inverse: bool, by_key: bool) -> Result<Map> {
+        let logarithm = self.method.logarithm();
+        let mut lambdas = None;
+        let function = match (self.method.core(), &self.fitted, logarithm) {
+            (Method::UnitNorm(_), ..) if inverse => return self.inverse().and_then(|_| not_on_device(&self.method)),
+            (Method::UnitNorm(_), ..) => return not_on_device(&self.method),
+            (Method::Quantile(_) | Method::Power(_), _, Some(_)) => return not_on_device(&self.method),
+            (Method::Quantile(to), Fitted::References(tables), None) => {
+                return Ok(quantile::map(to, tables, inverse, by_key));
+            }
+            (Method::Power(to), Fitted::Powers(powers), None) => {
+                lambdas = Some(powers.iter().map(|power| power.lambda).collect());
+                Function::Power(to.power)
+            }
+            (.., Some(logarithm)) => Function::Logarithm(logarithm),
+            (.., None) => Function::None,
+        };
+        let lines = if inverse { self.inverse()? } else { self.forward() };
+        let kernel = Kernel::Line {
+            function,
+            inverse,
+            by_key,
+        };
+        Ok(line_map(kernel, &lines, self.features, lambdas))
     }
 
     /// Plans the transform of f64 data that were [split](crate::scaler::Split) by these pivots.
@@ -94,7 +145,12 @@ impl Scaler {
             bail!(Parameter, "method", "unit_norm is not known of values less a pivot");
         }
         if !self.is_of_lines() {
-            return not_on_device(&self.method);
+            bail!(
+                Parameter,
+                "method",
+                "{} is no line, and not known of values less a pivot",
+                self.method.name()
+            );
         }
         if pivots.len() != self.features {
             bail!(
@@ -111,19 +167,66 @@ impl Scaler {
             .iter_mut()
             .zip(pivots)
             .for_each(|(center, pivot)| *center -= pivot);
-        self.plan(context, features, features, Some(lines), Norm::L2)
+        let kernel = Kernel::Line {
+            function: Function::None,
+            inverse: false,
+            by_key: false,
+        };
+        let map = line_map(kernel, &lines, self.features, None);
+        TransformPlan::new(context, self.features, features, features, map, None)
     }
+}
 
-    fn plan(
-        &self,
+/// The map of lines, of one kernel.
+fn line_map(kernel: Kernel, lines: &Lines, features: usize, lambdas: Option<Vec<f64>>) -> Map {
+    let of_feature = |feature: usize| {
+        let lambda = lambdas.as_ref().map_or(0.0, |lambdas| lambdas[feature]);
+        line(lines, feature, lambda)
+    };
+    let (low, high) = lines.bounds.unwrap_or_default();
+    Map {
+        kernel,
+        table: Some(bytemuck::cast_vec(
+            (0..features).flat_map(of_feature).collect::<Vec<f32>>(),
+        )),
+        params: Params {
+            bounded: lines.bounds.is_some().into(),
+            low: low as f32,
+            high: high as f32,
+            ..Params::default()
+        },
+        iterations: 1,
+    }
+}
+
+fn unit(norm: Norm) -> Map {
+    Map {
+        kernel: Kernel::Unit,
+        table: None,
+        params: Params {
+            norm: match norm {
+                Norm::L1 => 1,
+                Norm::L2 => 2,
+                Norm::Max => 0,
+            },
+            ..Params::default()
+        },
+        iterations: 1,
+    }
+}
+
+impl TransformPlan {
+    /// Plans a map of so many features as were fitted.
+    pub(super) fn new(
         context: &Context,
+        fitted: usize,
         features: Features,
         to: Features,
-        lines: Option<Lines>,
-        norm: Norm,
-    ) -> Result<TransformPlan> {
-        features.expect("x", self.features)?;
-        to.expect("y", self.features)?;
+        map: Map,
+        keys: Option<&[u32]>,
+    ) -> Result<Self> {
+        features.expect("x", fitted)?;
+        to.expect("y", fitted)?;
         check_indices(&features, "x")?;
         check_indices(&to, "y")?;
         to.check_distinct("y")?;
@@ -143,41 +246,33 @@ impl Scaler {
                 features.inner.extent
             ),
         };
-        if lines.is_none() && 3 * self.features > TRIPS {
+        if map.kernel == Kernel::Unit && 3 * fitted > TRIPS {
             bail!(
                 Limit,
                 "features",
-                "are {}, a row of unit norm has {} at most",
-                self.features,
+                "are {fitted}, a row of unit norm has {} at most",
                 TRIPS / 3
             );
         }
-        let bounds = lines.as_ref().and_then(|lines| lines.bounds);
-        let buffer = |lines: &Lines| {
-            let words: Vec<Line> = (0..self.features.max(1)).map(|feature| line(lines, feature)).collect();
-            wgpu::util::DeviceExt::create_buffer_init(
-                context.device(),
-                &wgpu::util::BufferInitDescriptor {
-                    label: Some("wgnorm scaler parameters"),
-                    contents: bytemuck::cast_slice(&words),
-                    usage: wgpu::BufferUsages::STORAGE,
-                },
-            )
-        };
-        Ok(TransformPlan {
+        // (Empty buffers cannot be bound.)
+        let buffer =
+            |label, words: &[u32]| words_buffer(context, label, if words.is_empty() { &[0; 8] } else { words });
+        Ok(Self {
             context: context.clone(),
             features,
             to,
-            lines: lines.as_ref().map(buffer),
-            norm,
-            bounds,
+            kernel: map.kernel,
+            table: map.table.map(|table| buffer("wgnorm scaler parameters", &table)),
+            keys: keys.map(|keys| buffer("wgnorm scaler keys", keys)),
+            params: map.params,
+            iterations: map.iterations,
             input: Input::F32,
         })
     }
 }
 
 /// The parameters of a feature as f32: a center beyond f32's digits as a pair, a factor beyond its range in two.
-fn line(lines: &Lines, feature: usize) -> Line {
+fn line(lines: &Lines, feature: usize, lambda: f64) -> Line {
     let of = |values: &[f64]| values.get(feature).copied().unwrap_or(f64::NAN);
     let (center, factor, offset) = (of(&lines.center), of(&lines.factor), of(&lines.offset));
     let (mut scale, mut back) = (1.0f64, 1.0f64);
@@ -202,7 +297,8 @@ fn line(lines: &Lines, feature: usize) -> Line {
         b,
         b_rest,
         back as f32,
-        0.0,
+        // (One whose quotients would leave f32 is a logarithm but for less than a rounding.)
+        if lambda.abs() < 1e-20 { 0.0 } else { lambda as f32 },
     ]
 }
 
@@ -258,9 +354,10 @@ impl TransformPlan {
             return Ok(Bound::of("scaler map", Vec::new()));
         }
         let software = self.context.traits().software;
-        let (kernel, invocations) = match self.lines {
-            Some(_) => (Kernel::Map, elements.div_ceil(ELEMENTS[usize::from(!software)])),
-            None => (Kernel::Unit, features.rows()),
+        let invocations = match self.kernel {
+            Kernel::Unit => features.rows(),
+            _ if software => elements.div_ceil(ELEMENTS[0].min(TRIPS / self.iterations)),
+            _ => elements.div_ceil(ELEMENTS[1]),
         };
         let each = elements.div_ceil(invocations);
         let (count, inner) = (features.count(), features.inner.extent);
@@ -283,24 +380,17 @@ impl TransformPlan {
             step_outer: (step / inner / count) as u32,
             step_feature: (step / inner % count) as u32,
             step_inner: (step % inner) as u32,
-            norm: match self.norm {
-                Norm::L1 => 1,
-                Norm::L2 => 2,
-                Norm::Max => 0,
-            },
-            bounded: self.bounds.is_some().into(),
-            low: self.bounds.map_or(0.0, |bounds| bounds.0 as f32),
-            high: self.bounds.map_or(0.0, |bounds| bounds.1 as f32),
-            ..Params::default()
+            ..self.params
         };
         let header = Header {
-            kernel,
+            kernel: self.kernel,
             features_innermost: true,
             one_row_digit: true,
             input: if in_place { Input::InPlace } else { self.input },
         };
         let mut binds = vec![y];
-        binds.extend(self.lines.as_ref().map(|lines| Bind::whole(TABLE, lines)));
+        binds.extend(self.table.iter().map(|table| Bind::whole(TABLE, table)));
+        binds.extend(self.keys.iter().map(|keys| Bind::whole(ROWS, keys)));
         if !in_place {
             binds.push(x);
         }
