@@ -180,9 +180,13 @@ impl BoundPart<'_> {
             _ => Vec::new(),
         };
         match (&self.scalers, direction, gpu) {
-            (BoundScalers::OfAllRows(scaler), Direction::Forward, Some(gpu)) => {
+            (scalers, Direction::Forward, Some(gpu)) => {
                 let features = matrix.features(self.columns.len());
-                gpu.transform(scaler, &mut matrix.values, features)?;
+                let plan = match scalers {
+                    BoundScalers::OfAllRows(scaler) => scaler.plan_transform(gpu.context(), features)?,
+                    BoundScalers::ByKey(_, scalers) => scalers.plan_transform(gpu.context(), features, &keys)?,
+                };
+                gpu.transform(&plan, &mut matrix.values)?;
             }
             (scalers, Direction::Forward, _) => scalers.transform(&keys, &mut matrix, self.columns.len())?,
             (scalers, Direction::Inverse, _) => scalers.undo(self.scale, &keys, &narrow, &mut matrix)?,

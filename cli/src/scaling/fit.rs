@@ -64,11 +64,13 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
-    /// The GPU, if it takes a part: of f32, for which rows are alike.
+    /// The GPU, if it takes a part: of f32, without weights, which are f64.
     fn gpu_of(&self, table: &dyn Table, part: &Part) -> Option<&'a Gpu> {
-        let alike = self.by.is_none() && self.weight.is_none();
-        self.gpu
-            .filter(|_| alike && learns(part) && Gpu::takes(table, &part.scale, &part.columns))
+        let takes = |_: &&Gpu| {
+            let fits = Gpu::fits(table, &part.scale, &part.columns, self.by.is_some());
+            self.weight.is_none() && learns(part) && fits
+        };
+        self.gpu.filter(takes)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Parameters in the making, on the CPU or on a GPU, of all rows or by key.
 
 use wgnorm::Result;
-use wgnorm::scaler::{DeviceFitter, Features, GroupedFitter, Method, PassFitter, Scaler};
+use wgnorm::scaler::{
+    DeviceFitter, DeviceGroupedFitter, Features, GroupedFitter, GroupedScaler, Method, PassFitter, Scaler,
+};
 
 use super::gpu::Gpu;
 
@@ -15,6 +17,7 @@ pub struct Learner<'a> {
 enum Fitter<'a> {
     Cpu(Box<PassFitter<f64>>),
     Gpu(Box<DeviceFitter>, &'a Gpu),
+    GpuKeys(Box<DeviceGroupedFitter>, &'a Gpu),
     Keys(Box<GroupedFitter<f64>>),
     /// Nothing is learned: the scaler is there.
     Given(Scaler),
@@ -23,6 +26,10 @@ enum Fitter<'a> {
 impl<'a> Learner<'a> {
     pub fn new(method: &Method, features: usize, by_key: bool, gpu: Option<&'a Gpu>) -> Result<Self> {
         let fitter = match gpu {
+            Some(gpu) if by_key => {
+                let fitter = method.grouped_device_fitter(gpu.context(), features)?;
+                Fitter::GpuKeys(Box::new(fitter), gpu)
+            }
             Some(gpu) => Fitter::Gpu(Box::new(method.device_fitter(gpu.context(), features)?), gpu),
             None if method.passes::<f64>() == 0 => Fitter::Given(method.pass_fitter::<f64>(features)?.finish()?),
             None if by_key => Fitter::Keys(Box::new(method.grouped_fitter(features)?)),
@@ -40,7 +47,7 @@ impl<'a> Learner<'a> {
         }
     }
 
-    /// Learns from rows of this pass, if it needs them; only on the CPU they may have keys and weights.
+    /// Learns from rows of this pass, if it needs them; only on the CPU they may have weights.
     pub fn absorb(
         &mut self,
         values: &[f64],
@@ -57,6 +64,7 @@ impl<'a> Learner<'a> {
             (Fitter::Keys(fitter), Some(weights)) => fitter.absorb_weighted(values, features, keys, weights),
             (Fitter::Keys(fitter), None) => fitter.absorb(values, features, keys),
             (Fitter::Gpu(fitter, gpu), _) => gpu.absorb(fitter, values, features),
+            (Fitter::GpuKeys(fitter, gpu), _) => gpu.absorb_by_key(fitter, values, features, keys),
         }
     }
 
@@ -67,7 +75,7 @@ impl<'a> Learner<'a> {
                 Fitter::Cpu(fitter) => fitter.next_pass()?,
                 Fitter::Gpu(fitter, _) => fitter.next_pass()?,
                 Fitter::Keys(fitter) => fitter.next_pass()?,
-                Fitter::Given(_) => false,
+                Fitter::GpuKeys(..) | Fitter::Given(_) => false,
             };
         }
         Ok(())
@@ -75,10 +83,12 @@ impl<'a> Learner<'a> {
 
     /// The scalers: of so many keys, by their numbers, or of all rows.
     pub fn finish(&self, keys: Option<usize>) -> Result<Vec<Scaler>> {
+        let by_key = |scaler: GroupedScaler| scaler.iter().map(|(_, scaler)| scaler.clone()).collect();
         Ok(match &self.fitter {
             Fitter::Cpu(fitter) => vec![fitter.finish()?],
             Fitter::Gpu(fitter, _) => vec![fitter.finish()?],
-            Fitter::Keys(fitter) => fitter.finish()?.iter().map(|(_, scaler)| scaler.clone()).collect(),
+            Fitter::Keys(fitter) => by_key(fitter.finish()?),
+            Fitter::GpuKeys(fitter, _) => by_key(fitter.finish()?),
             Fitter::Given(scaler) => vec![scaler.clone(); keys.unwrap_or(1)],
         })
     }
