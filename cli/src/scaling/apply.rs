@@ -169,10 +169,9 @@ impl BoundPart<'_> {
             .collect();
         let mut matrix = match direction {
             Direction::Forward => {
-                let refuse = |x| self.scale.refusal(x);
-                Matrix::of(table, chunk, &self.columns, self.scale.logarithm, refuse)?
+                Matrix::of(table, chunk, &self.columns, |values| self.scale.refusal(values))?.with(self.scale.logarithm)
             }
-            Direction::Inverse => Matrix::of(table, chunk, &self.columns, None, |_| None)?,
+            Direction::Inverse => Matrix::of(table, chunk, &self.columns, |_| None)?,
         };
         let gpu = gpu.filter(|_| Gpu::takes(table, self.scale, &self.columns));
         let keys = match (&mut self.scalers, by) {

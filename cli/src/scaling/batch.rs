@@ -1,5 +1,6 @@
 //! Numbers of some rows, as the library takes them: column after column, and keys by number.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
@@ -7,6 +8,7 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast;
 use arrow_schema::DataType;
+use rayon::prelude::*;
 use wgnorm::scaler::{Features, Logarithm};
 
 use crate::failure::Result;
@@ -20,30 +22,33 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Takes columns of a chunk, and the logarithm of them if there is one. `refuse` may say what is wrong with a value.
+    /// Takes columns of a chunk as numbers. `wrong` names the first row of a column that cannot be taken, and why.
     pub fn of(
         table: &dyn Table,
         chunk: &Chunk,
         columns: &[usize],
-        logarithm: Option<Logarithm>,
-        refuse: impl Fn(f64) -> Option<String>,
+        wrong: impl Fn(&[f64]) -> Option<(usize, String)>,
     ) -> Result<Self> {
         let mut values = Vec::with_capacity(columns.len() * chunk.rows);
         for &column in columns {
-            let start = values.len();
-            values.extend(numbers(&chunk.columns[column]));
-            let of_column = &mut values[start..];
-            if let Some((row, what)) = first(of_column, &refuse) {
+            let of_column = numbers(&chunk.columns[column]);
+            if let Some((row, what)) = wrong(&of_column) {
                 return Err(table.wrong(chunk.first_row + row as u64, column, what));
             }
-            if let Some(logarithm) = logarithm {
-                of_column.iter_mut().for_each(|x| *x = logarithm.of(*x));
-            }
+            values.extend_from_slice(&of_column);
         }
         Ok(Self {
             values,
             rows: chunk.rows,
         })
+    }
+
+    /// Takes the logarithm of all numbers, if there is one.
+    pub fn with(mut self, logarithm: Option<Logarithm>) -> Self {
+        if let Some(logarithm) = logarithm {
+            self.values.par_iter_mut().for_each(|x| *x = logarithm.of(*x));
+        }
+        self
     }
 
     /// Where the columns are, for the library.
@@ -56,19 +61,15 @@ impl Matrix {
     }
 }
 
-/// The numbers of a column that was wanted as such.
-pub fn numbers(column: &Option<ArrayRef>) -> impl Iterator<Item = f64> {
-    let column = column.as_ref().map(|column| column.as_primitive::<Float64Type>());
-    column
-        .into_iter()
-        .flat_map(|column| column.iter().map(|value| value.unwrap_or(f64::NAN)))
-}
-
-fn first(values: &[f64], refuse: impl Fn(f64) -> Option<String>) -> Option<(usize, String)> {
-    values
-        .iter()
-        .enumerate()
-        .find_map(|(row, &value)| refuse(value).map(|what| (row, what)))
+/// The numbers of a column that was wanted as such; NaN where there is no value.
+pub fn numbers(column: &Option<ArrayRef>) -> Cow<'_, [f64]> {
+    let Some(column) = column.as_ref().map(|column| column.as_primitive::<Float64Type>()) else {
+        return Cow::default();
+    };
+    match column.null_count() {
+        0 => Cow::Borrowed(column.values()),
+        _ => column.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
+    }
 }
 
 /// The keys that rows have in a column, numbered as they are met.

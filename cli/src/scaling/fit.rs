@@ -335,16 +335,23 @@ fn take(
     for fitting in fittings {
         let part = fitting.part;
         let learns = learns(part);
-        let refuse = |x: f64| match x.is_infinite() && learns {
-            true => Some(format!("{x}: nothing can be learned of infinite values")),
-            false => part.scale.refusal(x),
+        let wrong = |values: &[f64]| {
+            let infinite = || values.iter().position(|x| x.is_infinite());
+            let infinite = learns.then(infinite).flatten().map(|row| {
+                let x = values[row];
+                (row, format!("{x}: nothing can be learned of infinite values"))
+            });
+            infinite
+                .into_iter()
+                .chain(part.scale.refusal(values))
+                .min_by_key(|(row, _)| *row)
         };
-        let matrix = || Matrix::of(table, chunk, &part.columns, part.scale.logarithm, refuse);
+        let matrix = || Matrix::of(table, chunk, &part.columns, wrong).map(|matrix| matrix.with(part.scale.logarithm));
         matrices.push(fitting.learner.reads.then(matrix).transpose()?);
     }
     let weights = match fit.weight {
         Some(column) => {
-            let weights: Vec<f64> = numbers(&chunk.columns[column]).collect();
+            let weights = numbers(&chunk.columns[column]).into_owned();
             if let Some(row) = weights
                 .iter()
                 .position(|weight| !(*weight >= 0.0 && weight.is_finite()))

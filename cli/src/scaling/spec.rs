@@ -97,18 +97,26 @@ impl Scale {
         )
     }
 
-    /// What is wrong with a value that has no logarithm, or no power.
-    pub fn refusal(&self, x: f64) -> Option<String> {
-        match self.logarithm {
-            Some(logarithm) if !logarithm.takes(x) => Some(match logarithm {
+    /// The first value that has no logarithm, or no power, and why.
+    pub fn refusal(&self, values: &[f64]) -> Option<(usize, String)> {
+        let takes_all = matches!(self.logarithm, None | Some(Logarithm::Symlog)) && self.method.takes(-1.0);
+        if takes_all {
+            return None;
+        }
+        let takes = |x: f64| match self.logarithm {
+            None => self.method.takes(x),
+            Some(logarithm) => logarithm.takes(x) && self.method.takes(logarithm.of(x)),
+        };
+        let row = values.iter().position(|&x| !takes(x))?;
+        let x = values[row];
+        let what = match self.logarithm {
+            Some(logarithm) if !logarithm.takes(x) => match logarithm {
                 Logarithm::Log1p => format!("{x} is not above -1, ln(1 + x) does not exist; symlog+ takes all"),
                 _ => format!("{x} has no logarithm; log1p+ takes values from 0 on, symlog+ all"),
-            }),
-            logarithm => {
-                let scaled = logarithm.map_or(x, |logarithm| logarithm.of(x));
-                (!self.method.takes(scaled)).then(|| format!("{x} has no Box-Cox power; power takes all values"))
-            }
-        }
+            },
+            _ => format!("{x} has no Box-Cox power; power takes all values"),
+        };
+        Some((row, what))
     }
 }
 
@@ -220,7 +228,13 @@ mod tests {
 
     #[test]
     fn values_of_no_logarithm_or_power_are_told() {
-        let refusal = |name: &str, x: f64| name.parse::<Scale>().unwrap().refusal(x);
+        let refusal = |name: &str, x: f64| {
+            let found = name.parse::<Scale>().unwrap().refusal(&[2.0, x]);
+            found.map(|(row, what)| {
+                assert_eq!(row, 1);
+                what
+            })
+        };
         assert!(refusal("log+zscore", 0.0).unwrap().contains("has no logarithm"));
         assert!(refusal("log1p+zscore", -1.0).unwrap().contains("is not above -1"));
         assert!(refusal("power:box-cox", 0.0).unwrap().contains("Box-Cox"));
