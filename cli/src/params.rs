@@ -29,7 +29,8 @@ enum Command {
     /// Makes parameters of the attributes of a fitted scikit-learn scaler.
     ///
     /// Of a StandardScaler mean_, var_ and n_samples_seen_ are needed; of a MinMaxScaler data_min_ and data_max_, and
-    /// feature_range where it is not 0 to 1; of a MaxAbsScaler max_abs_; of a RobustScaler center_ and scale_:
+    /// feature_range where it is not 0 to 1; of a MaxAbsScaler max_abs_; of a RobustScaler center_ and scale_; of a
+    /// QuantileTransformer quantiles_; of a PowerTransformer lambdas_, with mean_ and var_ of its _scaler if it standardizes:
     ///
     ///   numpy.savez("scaler.npz", mean_=s.mean_, var_=s.var_, n_samples_seen_=s.n_samples_seen_)
     #[command(verbatim_doc_comment)]
@@ -40,6 +41,9 @@ enum Command {
         /// The names of the columns, in the order of the arrays; 0, 1, 2, ... if not given.
         #[arg(long, value_name = "A,B", value_delimiter = ',')]
         columns: Vec<String>,
+        /// What the arrays do not say: quantile:normal, power:box-cox.
+        #[arg(long, value_name = "NAME")]
+        scaler: Option<Scale>,
         /// Where the parameters go: JSON.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
@@ -72,11 +76,12 @@ pub fn run(args: &ParamsArgs, json: Option<Output>) -> Result<()> {
         Command::Import {
             arrays,
             columns,
+            scaler,
             output,
         } => {
             let output = Output::create(output)?;
             output.refuse_replacing([arrays])?;
-            output.save_json(&import(arrays, columns)?)
+            output.save_json(&import(arrays, columns, scaler.as_ref())?)
         }
         Command::Export { params, scaler, output } => {
             let output = Output::create(output)?;
@@ -114,11 +119,11 @@ fn chosen<'a>(parameters: &'a Parameters, scaler: Option<&Scale>) -> Result<&'a 
     }
 }
 
-fn import(path: &Path, columns: &[String]) -> Result<Parameters> {
+fn import(path: &Path, columns: &[String], scaler: Option<&Scale>) -> Result<Parameters> {
     let refuse = |message: String| Failure::Input(format!("{}: {message}", path.display()));
     let bytes = read_bytes(path)?;
     let imported = Npz::open(&bytes)
-        .and_then(|mut file| sklearn::import(&mut file))
+        .and_then(|mut file| sklearn::import(&mut file, scaler))
         .map_err(refuse)?;
     let count = imported.scaler.features();
     let columns: Vec<String> = match columns.len() {

@@ -93,6 +93,26 @@ impl Scaler {
         self.undo(&InPlace, &features, y)
     }
 
+    /// What becomes of one value of a feature: what [`transform`](Self::transform) makes of it in f64; NaN of a value that
+    /// has no logarithm or power. None of unit norms, where a value depends on its row, and beyond the features.
+    ///
+    /// ```
+    /// use wgnorm::scaler::{Features, MinMax};
+    /// let scaler = MinMax::new().fit(&[20.0f32, 70.0], Features::whole(2))?;
+    /// assert_eq!(scaler.transform_value(0, 45.0), Some(0.5));
+    /// # Ok::<(), wgnorm::Error>(())
+    /// ```
+    pub fn transform_value(&self, feature: usize, x: f64) -> Option<f64> {
+        let is_there = feature < self.features && !matches!(self.method.core(), Method::UnitNorm(_));
+        is_there.then(|| {
+            if self.method.takes(x) {
+                self.done(feature, x)
+            } else {
+                f64::NAN
+            }
+        })
+    }
+
     pub(super) fn check(&self, x: usize, from: &Features, y: usize, to: &Features) -> Result<()> {
         from.expect("x", self.features)?;
         to.expect("y", self.features)?;

@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::npy::header;
 use super::output::npy_header;
 
-/// An array of a .npz file. Of a scalar the shape is empty.
+/// An array of a .npz file, the last axis innermost. Of a scalar the shape is empty.
 pub struct Array {
     pub shape: Vec<usize>,
     pub values: Vec<f64>,
@@ -54,8 +54,17 @@ impl<'a> Npz<'a> {
                 header.shape
             )));
         }
+        let values = header.element.to_f64(data, header.endian);
+        let values = match header.shape[..] {
+            [rows, columns] if header.fortran => {
+                let row = |row| (0..columns).map(move |column| column * rows + row);
+                (0..rows).flat_map(row).map(|place| values[place]).collect()
+            }
+            [_, _, _, ..] if header.fortran => return Err(refuse("is of Fortran's order and over two axes".into())),
+            _ => values,
+        };
         Ok(Some(Array {
-            values: header.element.to_f64(data, header.endian),
+            values,
             shape: header.shape,
         }))
     }

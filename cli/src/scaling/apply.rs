@@ -9,12 +9,12 @@ use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use rayon::prelude::*;
-use wgnorm::scaler::{GroupedScaler, Logarithm, Scaler};
+use wgnorm::scaler::{GroupedScaler, Logarithm, Method, Scaler};
 
 use super::batch::{Keys, Matrix};
 use super::gpu::Gpu;
 use super::parameters::{Parameters, PartParameters, Scalers};
-use super::shortest::shortest;
+use super::shortest::{shortest, shortest_near};
 use super::spec::Scale;
 use crate::device::DeviceArgs;
 use crate::failure::Result;
@@ -241,12 +241,18 @@ impl BoundScalers<'_> {
             .enumerate();
         columns.for_each(|(i, (x, y))| {
             for (row, (x, &y)) in x.iter_mut().zip(y).enumerate() {
-                *x = match self.of(keys, row) {
-                    // Of what is no line, the error is not known: x stays as it is computed.
-                    Some(scaler) if scale.is_of_lines() => {
-                        Line::of(scaler, i, narrow[i]).settle(scale.logarithm, *x, y)
-                    }
-                    _ => scale.logarithm.map_or(*x, |logarithm| logarithm.inverse(*x)),
+                let Some(scaler) = self.of(keys, row) else { continue };
+                *x = if scale.is_of_lines() {
+                    Line::of(scaler, i, narrow[i]).settle(scale.logarithm, *x, y)
+                } else {
+                    let inverse = scale.logarithm.map_or(*x, |logarithm| logarithm.inverse(*x));
+                    // (A quantile transform has plateaus.)
+                    let steep = matches!(scale.method, Method::Power(_));
+                    shortest_near(inverse, steep, |x| {
+                        let x = scale.logarithm.map_or(x, |logarithm| logarithm.of(x));
+                        let found = scaler.transform_value(i, x).unwrap_or(f64::NAN);
+                        y == if narrow[i] { f64::from(found as f32) } else { found }
+                    })
                 };
             }
         });

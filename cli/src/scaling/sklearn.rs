@@ -4,13 +4,15 @@
 //! numpy.savez("scaler.npz", mean_=s.mean_, var_=s.var_, scale_=s.scale_, n_samples_seen_=s.n_samples_seen_)
 //! ```
 
-use wgnorm::scaler::{Extremes, Fitted, FixedRange, MaxAbs, Method, MinMax, Moment, Scaler, Standard};
+use wgnorm::scaler::{Extremes, Fitted, FixedRange, MaxAbs, Method, MinMax, Moment, Power, Scaler, Standard};
 
 use super::spec::Scale;
 use crate::files::{Array, Npz};
 
 /// The attributes that tell a scaler, each of one alone.
-const TOLD_BY: [(&str, &str); 4] = [
+const TOLD_BY: [(&str, &str); 6] = [
+    ("quantiles_", "quantile"),
+    ("lambdas_", "power"),
     ("data_min_", "minmax"),
     ("max_abs_", "maxabs"),
     ("center_", "robust"),
@@ -25,18 +27,28 @@ pub struct Imported {
     pub rows: u64,
 }
 
-/// Reads a StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler.
-pub fn import(file: &mut Npz<'_>) -> Result<Imported, String> {
+/// Reads a StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, QuantileTransformer or PowerTransformer. `scale` says
+/// what the arrays do not: to which distribution, or by which powers.
+pub fn import(file: &mut Npz<'_>, scale: Option<&Scale>) -> Result<Imported, String> {
     let names = file.names();
     let Some((_, scaler)) = TOLD_BY.iter().find(|(name, _)| names.iter().any(|other| other == name)) else {
         return Err(format!(
-            "holds {}; mean_, var_ (StandardScaler), data_min_, data_max_ (MinMaxScaler), max_abs_ (MaxAbsScaler) or \
-             center_, scale_ (RobustScaler) are needed",
+            "holds {}; mean_, var_ (StandardScaler), data_min_, data_max_ (MinMaxScaler), max_abs_ (MaxAbsScaler), \
+             center_, scale_ (RobustScaler), quantiles_ (QuantileTransformer) or lambdas_ (PowerTransformer) are needed",
             names.join(", ")
         ));
     };
+    let scale = match scale {
+        None => scaler.parse()?,
+        Some(scale) if scale.method.name() == scaler.parse::<Scale>()?.method.name() && scale.logarithm.is_none() => {
+            scale.clone()
+        }
+        Some(scale) => return Err(format!("holds what {scaler} has learned, not {scale}")),
+    };
     let seen = optional(file, "n_samples_seen_")?.unwrap_or_default();
     let learned = match *scaler {
+        "quantile" => references(&scale.method, file)?,
+        "power" => powers(&scale.method, file, &seen)?,
         "minmax" => {
             let method = match optional(file, "feature_range")?.as_deref() {
                 Some(&[low, high]) => MinMax::new().range(low, high),
@@ -57,7 +69,7 @@ pub fn import(file: &mut Npz<'_>) -> Result<Imported, String> {
         _ => moments(&needed(file, "mean_")?, &needed(file, "var_")?, &seen),
     };
     Ok(Imported {
-        scale: scaler.parse()?,
+        scale,
         scaler: learned.map_err(|error| error.to_string())?,
         rows: seen.iter().fold(0.0, |most: f64, &count| most.max(count)) as u64,
     })
@@ -77,7 +89,7 @@ fn extremes(method: Method, min: &[f64], max: &[f64]) -> wgnorm::Result<Scaler> 
 }
 
 /// `seen` is a count of all features, of each, or unknown.
-fn moments(mean: &[f64], var: &[f64], seen: &[f64]) -> wgnorm::Result<Scaler> {
+fn each_moment(mean: &[f64], var: &[f64], seen: &[f64]) -> Vec<Moment> {
     let moment = |(i, (&mean, &var)): (usize, (&f64, &f64))| {
         let count = seen.get(i).or(seen.first()).copied().unwrap_or(1.0);
         Moment {
@@ -86,12 +98,50 @@ fn moments(mean: &[f64], var: &[f64], seen: &[f64]) -> wgnorm::Result<Scaler> {
             m2: var * count,
         }
     };
-    let moments = mean.iter().zip(var).enumerate().map(moment).collect();
-    Scaler::new(
-        Standard::new().into(),
-        mean.len().max(var.len()),
-        Fitted::Moments(moments),
-    )
+    mean.iter().zip(var).enumerate().map(moment).collect()
+}
+
+fn moments(mean: &[f64], var: &[f64], seen: &[f64]) -> wgnorm::Result<Scaler> {
+    let moments = Fitted::Moments(each_moment(mean, var, seen));
+    Scaler::new(Standard::new().into(), mean.len().max(var.len()), moments)
+}
+
+/// The quantiles of all features, row by row.
+fn references(method: &Method, file: &mut Npz<'_>) -> Result<wgnorm::Result<Scaler>, String> {
+    let array = file.get("quantiles_")?;
+    let Some((quantiles, &[rows, features])) = array
+        .as_ref()
+        .map(|array| (&array.values, &array.shape[..]))
+        .and_then(|(values, shape)| Some((values, <&[usize; 2]>::try_from(shape).ok()?)))
+    else {
+        return Err("quantiles_ is not two-dimensional: quantiles by features".into());
+    };
+    let Method::Quantile(method) = method else {
+        return Err("is no quantile transform".into());
+    };
+    let of_feature = |feature| quantiles.iter().skip(feature).step_by(features).copied().collect();
+    let tables = Fitted::References((0..features).map(of_feature).collect());
+    Ok(Scaler::new(method.clone().references(rows).into(), features, tables))
+}
+
+/// Powers, and mean and variance after them if they are standardized.
+fn powers(method: &Method, file: &mut Npz<'_>, seen: &[f64]) -> Result<wgnorm::Result<Scaler>, String> {
+    let Method::Power(method) = method else {
+        return Err("is no power transform".into());
+    };
+    let lambdas = needed(file, "lambdas_")?;
+    let standardize = optional(file, "mean_")?.is_some();
+    let moments = match standardize {
+        true => each_moment(&needed(file, "mean_")?, &needed(file, "var_")?, seen),
+        false => vec![Moment::default(); lambdas.len()],
+    };
+    let power = |(&lambda, &moment): (&f64, &Moment)| Power { lambda, moment };
+    let fitted = Fitted::Powers(lambdas.iter().zip(&moments).map(power).collect());
+    Ok(Scaler::new(
+        method.clone().standardize(standardize).into(),
+        lambdas.len(),
+        fitted,
+    ))
 }
 
 /// The attributes of a fitted scaler.
@@ -130,13 +180,32 @@ pub fn export(scale: &Scale, scaler: &Scaler, rows: u64) -> Result<Vec<(&'static
             ("max_abs_", of(all.iter().map(Extremes::magnitude).collect())),
             ("scale_", of(divisor.to_vec())),
         ],
+        (Method::Quantile(_), Fitted::References(tables)) => {
+            let rows = tables.first().map_or(0, Vec::len);
+            let by_quantile = (0..rows).flat_map(|row| tables.iter().map(move |table| table[row]));
+            let share = |row: usize| if rows > 1 { row as f64 / (rows - 1) as f64 } else { 0.0 };
+            let quantiles = Array {
+                shape: vec![rows, tables.len()],
+                values: by_quantile.collect(),
+            };
+            return Ok(vec![
+                ("quantiles_", quantiles),
+                ("references_", of((0..rows).map(share).collect())),
+            ]);
+        }
+        (Method::Power(_), Fitted::Powers(all)) => vec![
+            ("lambdas_", of(all.iter().map(|power| power.lambda).collect())),
+            ("mean_", of(center.to_vec())),
+            ("var_", of(all.iter().map(|power| power.moment.variance()).collect())),
+            ("scale_", of(divisor.to_vec())),
+        ],
         // Its attributes do not say how many rows there were.
         _ if matches!(scale.method, Method::Robust(_)) => {
             return Ok(vec![("center_", of(center.to_vec())), ("scale_", of(divisor.to_vec()))]);
         }
         _ => {
             return Err(format!(
-                "{scale} is not exported: zscore, minmax, maxabs and robust are"
+                "{scale} is not exported: zscore, minmax, maxabs, robust, quantile and power are"
             ));
         }
     };

@@ -23,11 +23,23 @@ fn scikit_learns_attributes_come_and_go() {
     let place = Place::new();
     let table = place.file("t.csv", "a,b\n1,10\n2,10\n3,40\n6,60\n");
     let names = |name: &str| (place.path(&format!("{name}.json")), place.path(&format!("{name}.npz")));
-    for scaler in ["zscore", "minmax", "maxabs", "robust"] {
+    let told = [
+        ("zscore", false),
+        ("minmax", false),
+        ("maxabs", false),
+        ("robust", false),
+        ("quantile", false),
+    ];
+    let named = [("quantile:normal", true), ("power", false), ("power:box-cox", true)];
+    for (scaler, named) in told.into_iter().chain(named) {
         let ((params, arrays), (again, _)) = (names(scaler), names("again"));
         run(&["fit", &table, "-o", &params, "--scaler", scaler]);
         run(&["params", "export", &params, "-o", &arrays]);
-        run(&["params", "import", &arrays, "--columns", "a,b", "-o", &again]);
+        let mut import = vec!["params", "import", &arrays, "--columns", "a,b", "-o", &again];
+        if named {
+            import.extend(["--scaler", scaler]);
+        }
+        run(&import);
         let transformed = |params: &str| {
             run(&["transform", &table, "--params", params, "-o", &place.path("out.csv")]);
             place.text("out.csv")
@@ -54,6 +66,17 @@ fn scikit_learns_attributes_come_and_go() {
         &["has 2 columns"],
     );
     refused(&["params", "import", &table, "-o", &out], &["not a .npz file"]);
+    refused(
+        &["params", "import", &robust, "-o", &out, "--scaler", "quantile:normal"],
+        &["what robust has learned, not quantile:normal"],
+    );
+    let quantile = names("quantile").1;
+    assert_eq!(
+        array(&quantile, "quantiles_"),
+        [1.0, 10.0, 2.0, 10.0, 3.0, 40.0, 6.0, 60.0]
+    );
+    assert_eq!(array(&quantile, "references_")[1..3], [1.0 / 3.0, 2.0 / 3.0]);
+    assert_eq!(array(&names("power").1, "lambdas_").len(), 2);
 }
 
 #[test]
