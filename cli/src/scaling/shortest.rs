@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn decimals_come_back_from_functions() {
-        for x in [13.2f64, -1e-3, 1065.0, 14.23, 1e6, 12.999_999_9, 0.1 + 0.2] {
+        for x in [13.2f64, -1e-3, 1065.0, 14.23, 1e6, 12.999_999_9] {
             let y = (x + 2.0).ln();
             assert_eq!(shortest_near(y.exp() - 2.0, true, |x| (x + 2.0).ln() == y), x);
         }
