@@ -246,9 +246,10 @@ impl BoundScalers<'_> {
                     Line::of(scaler, i, narrow[i]).settle(scale.logarithm, *x, y)
                 } else {
                     let inverse = scale.logarithm.map_or(*x, |logarithm| logarithm.inverse(*x));
-                    // (A quantile transform has plateaus.)
+                    // A quantile transform has plateaus, and its inverse is a line between two references; how many digits
+                    // a power loses depends on λ.
                     let steep = matches!(scale.method, Method::Power(_));
-                    shortest_near(inverse, steep, |x| {
+                    shortest_near(inverse, if steep { 1e-6 } else { 1e-12 }, steep, |x| {
                         let x = scale.logarithm.map_or(x, |logarithm| logarithm.of(x));
                         let found = scaler.transform_value(i, x).unwrap_or(f64::NAN);
                         y == if narrow[i] { f64::from(found as f32) } else { found }

@@ -27,12 +27,9 @@ pub fn shortest(x: f64, error: f64, same: impl Fn(f64) -> bool) -> f64 {
     x
 }
 
-/// The share of a number within which its inverse is looked for.
-const NEAR: f64 = 1e-6;
-
-/// The same where the error is not known: the decimal of fewest digits near x for which `same` holds; else x. 0 is near
-/// all numbers, where no others than those next to it can be the same.
-pub fn shortest_near(x: f64, steep: bool, same: impl Fn(f64) -> bool) -> f64 {
+/// The same where the error is not known, but for the share of x: the decimal of fewest digits for which `same` holds;
+/// else x. Of a `steep` function, 0 may be meant by any x, as no others than those next to it are the same.
+pub fn shortest_near(x: f64, share: f64, steep: bool, same: impl Fn(f64) -> bool) -> f64 {
     if x == 0.0 || !x.is_finite() {
         return x;
     }
@@ -40,7 +37,7 @@ pub fn shortest_near(x: f64, steep: bool, same: impl Fn(f64) -> bool) -> f64 {
         return 0.0;
     }
     let rounded = (0..DIGITS as usize).map(|digits| format!("{x:.digits$e}").parse().unwrap_or(x));
-    let mut near = rounded.filter(|rounded: &f64| (rounded - x).abs() <= NEAR * x.abs());
+    let mut near = rounded.filter(|rounded: &f64| (rounded - x).abs() <= share * x.abs());
     near.find(|&rounded| same(rounded)).unwrap_or(x)
 }
 
@@ -52,12 +49,12 @@ mod tests {
     fn decimals_come_back_from_functions() {
         for x in [13.2f64, -1e-3, 1065.0, 14.23, 1e6, 12.999_999_9] {
             let y = (x + 2.0).ln();
-            assert_eq!(shortest_near(y.exp() - 2.0, true, |x| (x + 2.0).ln() == y), x);
+            assert_eq!(shortest_near(y.exp() - 2.0, 1e-6, true, |x| (x + 2.0).ln() == y), x);
         }
-        assert_eq!(shortest_near(0.1 + 0.2, true, |_| false), 0.1 + 0.2);
-        assert_eq!(shortest_near(1.23, false, |_| true), 1.23);
-        assert_eq!(shortest_near(1e-17, true, |x| x + 1.0 == 1.0), 0.0);
-        assert!(shortest_near(f64::NAN, true, |_| true).is_nan());
+        assert_eq!(shortest_near(0.1 + 0.2, 1e-6, true, |_| false), 0.1 + 0.2);
+        assert_eq!(shortest_near(1.23, 1e-6, false, |_| true), 1.23);
+        assert_eq!(shortest_near(1e-17, 1e-6, true, |x| x + 1.0 == 1.0), 0.0);
+        assert!(shortest_near(f64::NAN, 1e-6, true, |_| true).is_nan());
     }
 
     #[test]

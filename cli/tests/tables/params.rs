@@ -71,9 +71,12 @@ fn scikit_learns_attributes_come_and_go() {
         &["what robust has learned, not quantile:normal"],
     );
     let quantile = names("quantile").1;
-    assert_eq!(
-        array(&quantile, "quantiles_"),
-        [1.0, 10.0, 2.0, 10.0, 3.0, 40.0, 6.0, 60.0]
+    let quantiles = array(&quantile, "quantiles_").into_iter();
+    let expected = [1.0, 10.0, 2.0, 10.0, 3.0, 40.0, 6.0, 60.0];
+    assert!(
+        quantiles
+            .zip(expected)
+            .all(|(found, expected)| (found / expected - 1.0).abs() < 1e-14)
     );
     assert_eq!(array(&quantile, "references_")[1..3], [1.0 / 3.0, 2.0 / 3.0]);
     assert_eq!(array(&names("power").1, "lambdas_").len(), 2);
