@@ -63,6 +63,8 @@ pub struct Layout {
     tail: u32,
     odd: bool,
     y_odd: bool,
+    fours: bool,
+    y_fours: bool,
     step_x: u32,
     step_y: u32,
     step_weight: u32,
@@ -168,6 +170,7 @@ impl Layout {
         let own_y = differs(&step) || kept.iter().chain(&reduced).any(differs);
         let odd = |n: u32| !n.is_multiple_of(2);
         let starts = || kept.iter().chain(&reduced);
+        let four = |n: u32| n.is_multiple_of(4);
         let loose = unit == Unit::Loose;
         Self {
             unit,
@@ -177,6 +180,8 @@ impl Layout {
             tail,
             odd: loose && (odd(offsets.x) || starts().any(|digit| odd(digit.x))),
             y_odd: loose && (odd(offsets.y) || starts().any(|digit| odd(digit.y))),
+            fours: loose && four(offsets.x) && starts().all(|digit| four(digit.x)),
+            y_fours: loose && four(offsets.y) && starts().all(|digit| four(digit.y)),
             step_x: step.x,
             step_y: step.y,
             own_y,
@@ -264,6 +269,7 @@ impl Layout {
         header.runs = self.follows_runs();
         header.tail = self.tail > 0;
         (header.odd, header.y_odd) = (self.odd, self.y_odd);
+        (header.fours, header.y_fours) = (self.fours, self.y_fours);
         header.own_y = self.own_y;
         header.parameters = if self.weight_in_unit {
             Parameters::Unit

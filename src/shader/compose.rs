@@ -55,8 +55,17 @@ impl Header {
             modules.extend([traversal, task]);
             match (self.dtype, self.unit) {
                 (DType::F32, Unit::Loose) => {
-                    modules.extend([storage_loose, pick(self.pairs, loose_pairs, loose_f32)]);
-                    modules.push(pick(self.y_pairs, store_loose_pairs, store_loose));
+                    modules.push(storage_loose);
+                    modules.push(match (self.pairs, self.fours) {
+                        (true, true) => loose_fours,
+                        (true, false) => loose_pairs,
+                        (false, _) => loose_f32,
+                    });
+                    modules.push(match (self.y_pairs, self.y_fours) {
+                        (true, true) => store_loose_fours,
+                        (true, false) => store_loose_pairs,
+                        (false, _) => store_loose,
+                    });
                 }
                 (DType::F32, Unit::Columns) if self.kernel.reads_dy() => {
                     modules.push(pick(self.pairs, storage_columns_pairs, storage_f32));

@@ -340,6 +340,10 @@ pub struct Header {
     pub windowed: bool,
     /// y of loose units is written two elements at a time.
     pub y_pairs: bool,
+    /// Loose units begin at multiples of four elements of x, and are read four at a time.
+    pub fours: bool,
+    /// Loose units begin at multiples of four elements of y, and are written four at a time.
+    pub y_fours: bool,
     /// Loose units may begin at odd elements of x.
     pub odd: bool,
     /// Loose units may begin at odd elements of y.
@@ -418,6 +422,8 @@ impl Header {
             y_pairs: false,
             odd: false,
             y_odd: false,
+            fours: false,
+            y_fours: false,
             tail: false,
             tail_share: 0,
             weight_varies: false,
@@ -655,6 +661,8 @@ impl Header {
             Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients | Slot::Corrections => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To | Slot::Batches => "u32",
+            Slot::XPairs if self.fours => "vec2<u64>",
+            Slot::YPairs if self.y_fours => "vec2<u64>",
             Slot::XPairs | Slot::YPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",
         }
     }

@@ -55,6 +55,8 @@ fn short_rows_and_the_first_longer_ones() {
                 assert_eq!(header.tail, unit == Unit::Loose);
                 let odd = unit == Unit::Loose && rows > 1 && length % 2 == 1;
                 assert_eq!((header.odd, header.y_odd), (odd, odd));
+                let fours = header.pairs && unit == Unit::Loose && (rows == 1 || length % 4 == 0);
+                assert_eq!((header.fours, header.y_fours), (fours, fours));
             }
         }
         assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));

@@ -176,6 +176,8 @@ impl Planner<'_> {
                 header.weight_pairs &= header.bindings().len() <= most;
                 header.y_pairs &= header.bindings().len() <= most;
                 header.pairs &= header.bindings().len() <= most;
+                header.fours &= header.pairs;
+                header.y_fours &= header.y_pairs;
             }
             Unit::Scalar | Unit::Vec4 => {}
         }
