@@ -1,26 +1,18 @@
 //! Logarithms, powers, quantile transforms, keys, quantiles and histograms on the device against those on the CPU.
 
 mod common;
+#[path = "common/planned.rs"]
+mod planned;
 
 use common::context;
+use planned::devices;
 use wgnorm::scaler::{
     DeviceCenters, DeviceHistogram, DeviceQuantiles, Distribution, Edges, Features, FixedRange, GroupedScaler,
     Infinities, Interpolation, Logarithm, MaxAbs, Method, MinMax, PowerTransform, Powers, QuantileTransform, Recorded,
     Robust, Scaler, Standard, TransformPlan, histogram, median_of_means, quantiles, trimmed_mean, winsorized_mean,
 };
 use wgnorm::verify::transfer::{download, upload};
-use wgnorm::{Context, DeviceTraits, ErrorKind};
-
-/// The device, planned for as software and as hardware.
-fn devices() -> [Context; 2] {
-    [true, false].map(|software| {
-        let traits = DeviceTraits {
-            software,
-            ..*context().traits()
-        };
-        context().with_traits(traits)
-    })
-}
+use wgnorm::{Context, ErrorKind};
 
 /// Submits what is recorded, and reads the words that it leaves.
 fn words(

@@ -1,25 +1,17 @@
 //! Scalers on the device against those on the CPU, whose own tests are beside them.
 
 mod common;
+#[path = "common/planned.rs"]
+mod planned;
 
 use common::context;
+use planned::devices;
 use wgnorm::scaler::{
     Features, FixedRange, Infinities, Logarithm, MaxAbs, Method, MinMax, PowerTransform, QuantileTransform, Robust,
     Scaler, Split, Standard, UnitNorm,
 };
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::{Context, DeviceTraits, ErrorKind};
-
-/// The device, planned for as software and as hardware.
-fn devices() -> [Context; 2] {
-    [true, false].map(|software| {
-        let traits = DeviceTraits {
-            software,
-            ..*context().traits()
-        };
-        context().with_traits(traits)
-    })
-}
+use wgnorm::{Context, ErrorKind};
 
 /// Fits parts of some data, rows by rows.
 fn fit(method: &Method, x: &[f32], features: &[(usize, Features)]) -> wgnorm::Result<Scaler> {

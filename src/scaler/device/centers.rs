@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fit::{Spans, count};
-use super::reader::{Listed, Reader, Reading, Recorded};
-use super::shader::{Function, Input, Kernel};
+use super::reader::{Listed, Reader, Reading, Recorded, reads};
+use super::shader::{Function, Kernel};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -50,6 +50,8 @@ pub struct DeviceCenters {
     reader: Reader,
     state: State,
 }
+
+reads!(DeviceCenters);
 
 #[derive(Debug)]
 enum State {
@@ -145,17 +147,6 @@ impl DeviceCenters {
     fn new(context: &Context, features: usize, words: usize, state: State) -> Result<Self> {
         let reader = Reader::new(context, features, words)?;
         Ok(Self { reader, state })
-    }
-
-    /// Data are u8, four to a word of their buffers.
-    pub fn of_u8(mut self) -> Self {
-        self.reader.input = Input::U8;
-        self
-    }
-
-    /// Where results are left. It may be another buffer after the next part.
-    pub fn results(&self) -> &wgpu::Buffer {
-        &self.reader.results
     }
 
     /// Records what a part of the data takes, which overwrites the results.

@@ -1,8 +1,8 @@
 //! Fits on the device.
 
 use super::not_on_device;
-use super::reader::{Reader, Reading, Recorded, WORDS};
-use super::shader::{Function, Input, Kernel, Params};
+use super::reader::{Reader, Reading, Recorded, WORDS, reads};
+use super::shader::{Function, Kernel, Params};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -52,6 +52,8 @@ pub struct DeviceFitter {
     state: State,
 }
 
+reads!(DeviceFitter);
+
 #[derive(Debug)]
 enum State {
     /// One pass: spans are merged.
@@ -85,17 +87,6 @@ impl Method {
 }
 
 impl DeviceFitter {
-    /// Data are u8, four to a word of their buffers.
-    pub fn of_u8(mut self) -> Self {
-        self.reader.input = Input::U8;
-        self
-    }
-
-    /// Where results are left. It may be another buffer in the next pass.
-    pub fn results(&self) -> &wgpu::Buffer {
-        &self.reader.results
-    }
-
     /// Records what a part of the data takes, which overwrites the results.
     ///
     /// # Errors

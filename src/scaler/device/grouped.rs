@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fit::{Spans, fit_kernel};
 use super::not_on_device;
-use super::reader::{Listed, Reader, Reading, Recorded};
-use super::shader::Input;
+use super::reader::{Listed, Reader, Reading, Recorded, reads};
 use super::transform::{Map, TransformPlan};
 use crate::arguments::View;
 use crate::context::Context;
@@ -53,6 +52,8 @@ pub struct DeviceGroupedFitter {
     groups: BTreeMap<u32, Fitter>,
 }
 
+reads!(DeviceGroupedFitter);
+
 impl Method {
     /// A fit by key of f32 data on a device, or of [u8](DeviceGroupedFitter::of_u8).
     ///
@@ -76,17 +77,6 @@ impl Method {
 }
 
 impl DeviceGroupedFitter {
-    /// Data are u8, four to a word of their buffers.
-    pub fn of_u8(mut self) -> Self {
-        self.reader.input = Input::U8;
-        self
-    }
-
-    /// Where results are left. It may be another buffer after the next part.
-    pub fn results(&self) -> &wgpu::Buffer {
-        &self.reader.results
-    }
-
     /// Records what a part of the data takes, which overwrites the results.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Histograms on the device.
 
 use super::fit::Spans;
-use super::reader::{Reader, Reading, Recorded};
-use super::shader::{Function, Input, Kernel, Params};
+use super::reader::{Reader, Reading, Recorded, reads};
+use super::shader::{Function, Kernel, Params};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -45,6 +45,8 @@ pub struct DeviceHistogram {
     state: State,
 }
 
+reads!(DeviceHistogram);
+
 #[derive(Debug)]
 enum State {
     /// So many bins: the finite extremes are looked for.
@@ -77,17 +79,6 @@ impl DeviceHistogram {
             reader: Reader::new(context, features, words)?,
             state,
         })
-    }
-
-    /// Data are u8, four to a word of their buffers.
-    pub fn of_u8(mut self) -> Self {
-        self.reader.input = Input::U8;
-        self
-    }
-
-    /// Where counts are left.
-    pub fn results(&self) -> &wgpu::Buffer {
-        &self.reader.results
     }
 
     /// Records what a part of the data takes, which overwrites the results.

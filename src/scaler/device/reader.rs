@@ -288,3 +288,22 @@ fn results(context: &Context, features: usize, words: usize) -> Result<wgpu::Buf
         mapped_at_creation: false,
     }))
 }
+
+/// The methods that all have which read data in parts.
+macro_rules! reads {
+    ($reader:ident) => {
+        impl $reader {
+            /// Data are u8, four to a word of their buffers.
+            pub fn of_u8(mut self) -> Self {
+                self.reader.input = $crate::scaler::device::shader::Input::U8;
+                self
+            }
+
+            /// Where results are left. It may be another buffer after the next part, and in the next pass.
+            pub fn results(&self) -> &wgpu::Buffer {
+                &self.reader.results
+            }
+        }
+    };
+}
+pub(super) use reads;

@@ -1,8 +1,7 @@
 //! Exact quantiles on the device.
 
 use super::fit::count;
-use super::reader::{Reader, Recorded};
-use super::shader::Input;
+use super::reader::{Reader, Recorded, reads};
 use crate::arguments::View;
 use crate::context::Context;
 use crate::error::{Result, bail};
@@ -46,6 +45,8 @@ pub struct DeviceQuantiles {
     complete: bool,
 }
 
+reads!(DeviceQuantiles);
+
 impl DeviceQuantiles {
     /// Quantiles of so many features, each from 0 to 1.
     ///
@@ -61,17 +62,6 @@ impl DeviceQuantiles {
             selection,
             complete: false,
         })
-    }
-
-    /// Data are u8, four to a word of their buffers.
-    pub fn of_u8(mut self) -> Self {
-        self.reader.input = Input::U8;
-        self
-    }
-
-    /// Where counts are left. It may be another buffer in the next pass.
-    pub fn results(&self) -> &wgpu::Buffer {
-        &self.reader.results
     }
 
     /// Records what a part of the data takes, which overwrites the results.
