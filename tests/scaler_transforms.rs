@@ -7,9 +7,10 @@ mod planned;
 use common::context;
 use planned::devices;
 use wgnorm::scaler::{
-    DeviceCenters, DeviceHistogram, DeviceQuantiles, Distribution, Edges, Features, FixedRange, GroupedScaler,
+    DeviceCenters, DeviceHistogram, DeviceQuantiles, Distribution, Edges, Features, Fitted, FixedRange, GroupedScaler,
     Infinities, Interpolation, Logarithm, MaxAbs, Method, MinMax, PowerTransform, Powers, QuantileTransform, Recorded,
-    Robust, Scaler, Standard, TransformPlan, histogram, median_of_means, quantiles, trimmed_mean, winsorized_mean,
+    Robust, Scaler, Split, Standard, TransformPlan, histogram, median_of_means, quantiles, trimmed_mean,
+    winsorized_mean,
 };
 use wgnorm::verify::transfer::{download, upload};
 use wgnorm::{Context, ErrorKind};
@@ -260,7 +261,7 @@ fn powers_are_taken_on_the_device_as_on_the_cpu() {
                 .standardize(standardize)
                 .fit(&x, features)
                 .unwrap();
-            let wgnorm::scaler::Fitted::Powers(learned) = scaler.fitted() else {
+            let Fitted::Powers(learned) = scaler.fitted() else {
                 panic!()
             };
             let mut done = vec![0.0f64; x.len()];
@@ -329,7 +330,7 @@ fn quantile_transforms_are_learned_and_taken_on_the_device_as_on_the_cpu() {
             let scaler = method.fit(&x, features).unwrap();
             let found = fit_on(device, &Method::from(method), &x, features).unwrap();
             assert_eq!(format!("{found:?}"), format!("{scaler:?}"));
-            let wgnorm::scaler::Fitted::References(tables) = scaler.fitted() else {
+            let Fitted::References(tables) = scaler.fitted() else {
                 panic!()
             };
             // Between what was fitted, too, and beyond it.
@@ -677,4 +678,35 @@ fn robust_centers_are_those_of_the_cpu() {
     refused(DeviceCenters::winsorized_mean(context(), 8, (0.0, -0.1)), "shares");
     refused(DeviceCenters::median_of_means(context(), 8, 0), "blocks");
     refused(DeviceCenters::median_of_means(context(), 8, 1001), "blocks");
+}
+
+#[test]
+fn quantiles_of_split_data_are_those_of_the_data_and_logarithms_are_refused() {
+    let features = Features::columns(200, 2);
+    let x: Vec<f64> = (0..400).map(|i| 1.7e9 + f64::from(i * 7 % 400) / 8.0).collect();
+    let split = Split::new(&x, features).unwrap();
+    let finish = |method: Method| {
+        let buffer = upload(context(), "x", &split.values);
+        let mut fitter = method.device_fitter(context(), 2).unwrap();
+        loop {
+            let mut encoder = encoder(context());
+            let recorded = fitter.record(&mut encoder, &buffer, features).unwrap();
+            let words = words(context(), || fitter.results().clone(), encoder, &recorded);
+            fitter.absorb(&recorded, &words).unwrap();
+            if !fitter.next_pass().unwrap() {
+                return fitter.finish_split(&split.pivots);
+            }
+        }
+    };
+    let method = Method::from(QuantileTransform::new().references(11));
+    let (found, expected) = (finish(method.clone()).unwrap(), method.fit(&x, features).unwrap());
+    let [Fitted::References(found), Fitted::References(expected)] = [found.fitted(), expected.fitted()] else {
+        panic!()
+    };
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert_near(*found, *expected, 1e-6, &"reference");
+    }
+    // The logarithm of what is less a pivot is another.
+    let error = finish(Logarithm::Symlog.then(MinMax::new()).into()).unwrap_err();
+    assert_eq!((error.kind(), error.argument()), (ErrorKind::Parameter, "method"));
 }

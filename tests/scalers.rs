@@ -423,6 +423,20 @@ fn bad_calls_are_refused() {
     );
     let robust = Method::from(Robust::new()).device_fitter(context, 1).unwrap();
     assert_eq!(robust.finish().unwrap_err().kind(), ErrorKind::OnePass);
+    // After the last pass.
+    let mut robust = robust;
+    loop {
+        let mut encoder = context.device().create_command_encoder(&Default::default());
+        let recorded = match robust.record(&mut encoder, &short, Features::whole(4)) {
+            Ok(recorded) => recorded,
+            Err(error) => break assert_eq!(error.kind(), ErrorKind::OnePass),
+        };
+        context.queue().submit([encoder.finish()]);
+        let words: Vec<u32> = pollster::block_on(download(context, robust.results(), 0..recorded.words)).unwrap();
+        robust.absorb(&recorded, &words).unwrap();
+        robust.next_pass().unwrap();
+    }
+    assert_eq!(robust.finish().unwrap().center(), [0.0]);
 }
 
 #[test]

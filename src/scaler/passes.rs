@@ -206,10 +206,16 @@ impl<T: Element> OrderFit<T> {
         &self.method
     }
 
-    fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
+    /// Refuses data after the last pass.
+    pub fn check_reads(&self) -> Result<()> {
         if self.complete {
             return not_again();
         }
+        Ok(())
+    }
+
+    fn absorb(&mut self, x: &[T], features: Features) -> Result<()> {
+        self.check_reads()?;
         features.check("x", x.len())?;
         features.expect("x", self.features)?;
         self.selection.count(x, &features);

@@ -70,6 +70,20 @@ impl Scaler {
                 self.features
             );
         }
+        let unknown = || {
+            bail!(
+                Parameter,
+                "method",
+                "{}{} is not known of values less a pivot",
+                self.method
+                    .logarithm()
+                    .map_or(String::new(), |first| format!("{}+", first.name())),
+                self.method.name()
+            )
+        };
+        if self.method.logarithm().is_some() {
+            return unknown();
+        }
         let mut fitted = self.fitted.clone();
         match &mut fitted {
             Fitted::Extremes(all) => all.iter_mut().zip(pivots).for_each(|(one, pivot)| {
@@ -82,15 +96,9 @@ impl Scaler {
                 one.median += pivot;
                 one.upper += pivot;
             }),
-            // (No device fits them.)
-            Fitted::References(_) | Fitted::Powers(_) => {
-                bail!(
-                    Parameter,
-                    "method",
-                    "{} is not known of values less a pivot",
-                    self.method.name()
-                );
-            }
+            Fitted::References(all) => (all.iter_mut().zip(pivots))
+                .for_each(|(table, pivot)| table.iter_mut().for_each(|reference| *reference += pivot)),
+            Fitted::Powers(_) => return unknown(),
             Fitted::Given => {}
         }
         Self::new(self.method.clone(), self.features, fitted)

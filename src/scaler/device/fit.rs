@@ -92,7 +92,8 @@ impl DeviceFitter {
     /// # Errors
     /// Before anything is recorded: [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of features,
     /// [`Usage`](crate::ErrorKind::Usage) and [`Size`](crate::ErrorKind::Size) for the buffer,
-    /// [`Limit`](crate::ErrorKind::Limit) for more than a binding holds.
+    /// [`Limit`](crate::ErrorKind::Limit) for more than a binding holds,
+    /// [`OnePass`](crate::ErrorKind::OnePass) after the last of several passes.
     pub fn record<'a>(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -152,7 +153,10 @@ impl DeviceFitter {
                 weights,
                 ..Reading::spans(fit_kernel(&fitter.method, weights.is_some(), false))
             },
-            State::Counts(fit) => count(&self.reader, &fit.selection),
+            State::Counts(fit) => {
+                fit.check_reads()?;
+                count(&self.reader, &fit.selection)
+            }
         };
         self.reader.record(encoder, x, features, reading)
     }
