@@ -14,6 +14,7 @@ use crate::scaler::features::Features;
 use crate::scaler::fit::check_rows;
 use crate::scaler::method::{Infinities, Method};
 use crate::scaler::moments::Moment;
+use crate::scaler::passes::not_again;
 use crate::scaler::ranks::{Cut, Ranks};
 use crate::scaler::select::{Selected, Selection};
 use crate::scaler::standard::Standard;
@@ -189,7 +190,7 @@ impl DeviceCenters {
                 ),
                 ..spans(Function::Between, false)
             },
-            State::Done(_) => bail!(OnePass, "x", "is not needed again: all passes are done"),
+            State::Done(_) => return not_again(),
         };
         let found = self.reader.record(encoder, x.into(), features, reading)?;
         if let State::Blocks { recorded, .. } = &mut self.state {

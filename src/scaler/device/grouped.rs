@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::fit::{Spans, fit_kernel};
-use super::not_on_device;
 use super::reader::{Listed, Reader, Reading, Recorded, reads};
 use super::transform::{Map, TransformPlan};
 use crate::arguments::View;
@@ -66,7 +65,12 @@ impl Method {
         match self.passes::<f32>() {
             0 => bail!(Parameter, "method", "{} learns nothing, by key or not", self.name()),
             1 => {}
-            _ => return not_on_device(self),
+            _ => bail!(
+                Parameter,
+                "method",
+                "{} takes several passes, which are made by key on the CPU alone",
+                self.name()
+            ),
         }
         Ok(DeviceGroupedFitter {
             reader: Reader::new(context, features, Reader::words_of_spans(features))?,

@@ -12,6 +12,7 @@ use crate::scaler::features::Features;
 use crate::scaler::histogram::{Edges, Histogram};
 use crate::scaler::method::Method;
 use crate::scaler::minmax::MinMax;
+use crate::scaler::passes::not_again;
 
 /// Histograms of data in the caller's buffers: [`histogram`](crate::scaler::histogram()), on the device, the same counts.
 ///
@@ -111,7 +112,7 @@ impl DeviceHistogram {
                 let counters = histograms.len() * (bins + 3);
                 Reading::counts(kernel, Some(table), counters, bins.ilog2() as usize + 3, params)
             }
-            State::Done(_) => bail!(OnePass, "x", "is not needed again: all passes are done"),
+            State::Done(_) => return not_again(),
         };
         self.reader.record(encoder, x.into(), features, reading)
     }

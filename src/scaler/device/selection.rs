@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{Result, bail};
 use crate::scaler::features::Features;
 use crate::scaler::fit::check_rows;
+use crate::scaler::passes::not_again;
 use crate::scaler::quantile::{Interpolation, ranks};
 use crate::scaler::ranks::{Rank, Ranks};
 use crate::scaler::select::Selection;
@@ -76,7 +77,7 @@ impl DeviceQuantiles {
         features: Features,
     ) -> Result<Recorded> {
         if self.complete {
-            bail!(OnePass, "x", "is not needed again: all passes are done");
+            return not_again();
         }
         let reading = count(&self.reader, &self.selection);
         self.reader.record(encoder, x.into(), features, reading)
