@@ -13,7 +13,7 @@ use crate::manifest::{Golden, Manifest, Tensors};
 use crate::outputs;
 use crate::report::{CaseReport, Report};
 use crate::scalers::Scaling;
-use crate::verify::{self, Choice, VerifyArgs, progress};
+use crate::verify::{self, Choice, VerifyArgs};
 
 pub fn run(
     args: &VerifyArgs,
@@ -29,16 +29,16 @@ pub fn run(
         golden.check(directory, args.tight)?;
         Scaling::new(golden, &golden.read(directory)?)?;
     }
-    let mut report = Report::new(device.describe());
-    for golden in progress(manifest.cases, |golden| golden.id.clone()) {
+    let name = |golden: &Golden| golden.id.clone();
+    let report = verify::in_parallel(device, manifest.cases, name, |_, golden, report| {
         let run = Run {
             golden: &golden,
             tensors: golden.read(directory)?,
             device,
             args,
         };
-        run.all(choice, &mut report)?;
-    }
+        run.all(choice, report)
+    })?;
     let mut skipped: Vec<_> = report
         .cases
         .iter()

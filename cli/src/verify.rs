@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 use wgnorm::verify::{self, Arrangement, Case, GradientOutcome, Outcome, Scale, Verdict};
 use wgnorm::{ErrorKind, Variant, spec::Operation};
 
@@ -184,12 +185,11 @@ pub fn run(args: &VerifyArgs, device: &DeviceArgs, json: Option<Output>) -> Resu
                 (_, true) => Scale::Smoke,
                 _ => Scale::Quick,
             };
-            let mut report = Report::new(device.describe());
-            for (i, case) in progress(verify::cases(scale), |case| case.id.clone()).enumerate() {
+            let name = |case: &Case| case.id.clone();
+            in_parallel(&device, verify::cases(scale), name, |i, case, report| {
                 let case = case.with_dy(i as u64);
-                run_case(&device, &case, (choice, args.matrix), &mut report)?;
-            }
-            report
+                run_case(&device, &case, (choice, args.matrix), report)
+            })?
         }
     };
     say!("{}", report.table());
@@ -264,13 +264,34 @@ fn record_error(entry: &mut CaseReport, error: &wgnorm::Error) {
     }
 }
 
+/// Runs all items, as many at a time as there are threads, since drivers compile on the thread that asks: into one report, in
+/// their order.
+pub fn in_parallel<T: Send>(
+    device: &Device,
+    items: Vec<T>,
+    name: impl Fn(&T) -> String + Sync,
+    run: impl Fn(usize, T, &mut Report) -> Result<()> + Sync,
+) -> Result<Report> {
+    let bar = bar(items.len());
+    let one = |(i, item): (usize, T)| {
+        bar.set_message(name(&item));
+        let mut report = Report::new(String::new());
+        let result = run(i, item, &mut report);
+        bar.inc(1);
+        result.map(|()| report)
+    };
+    let reports: Result<Vec<_>> = items.into_par_iter().enumerate().map(one).collect();
+    bar.finish_and_clear();
+    let mut all = Report::new(device.describe());
+    for case in reports?.into_iter().flat_map(|report| report.cases) {
+        all.push(case);
+    }
+    Ok(all)
+}
+
 /// Iterates with a progress bar on a terminal, which names the item at work.
 pub fn progress<T>(items: Vec<T>, name: impl Fn(&T) -> String) -> impl Iterator<Item = T> {
-    // Hides itself where stderr is not a terminal.
-    let bar = ProgressBar::new(items.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = bar(items.len());
     let mut items = items.into_iter();
     std::iter::from_fn(move || match items.next() {
         Some(item) => {
@@ -283,4 +304,13 @@ pub fn progress<T>(items: Vec<T>, name: impl Fn(&T) -> String) -> impl Iterator<
             None
         }
     })
+}
+
+/// Hides itself where stderr is not a terminal.
+fn bar(len: usize) -> ProgressBar {
+    let bar = ProgressBar::new(len as u64);
+    match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
