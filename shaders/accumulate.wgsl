@@ -163,7 +163,7 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
         var sums: Sums;
         for (var reading = 0u; reading < 3u; reading++) {
             if (CENTERED && reading == 1u) {
-                pivot = unit_mean(load_for_sums(first.x) * scale);
+                pivot = opaque(unit_first(load_for_sums(first.x)) * scale);
             }
             sums = sums_of(at, first, size, pivot, scale, true);
             if (reading == 0u) {

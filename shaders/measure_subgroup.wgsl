@@ -1,4 +1,4 @@
-// Part of a subgroup per segment: the largest magnitude over its lanes, and votes. See reduce_subgroup.wgsl.
+// Part of a subgroup per segment: the largest magnitude over its lanes. See reduce_subgroup.wgsl.
 
 fn reduce_max(v: u32, place: Place) -> u32 {
     var largest = v;
@@ -6,9 +6,4 @@ fn reduce_max(v: u32, place: Place) -> u32 {
         largest = max(largest, subgroupShuffleXor(largest, mask));
     }
     return largest;
-}
-
-// True if `yes` is, of all segments whose invocations go on together.
-fn all_agree(yes: bool, place: Place) -> bool {
-    return subgroupAll(yes);
 }

@@ -1,4 +1,4 @@
-// A workgroup of several subgroups per segment: the largest magnitude over its lanes, and votes. See reduce_workgroup.wgsl.
+// A workgroup of several subgroups per segment: the largest magnitude over its lanes. See reduce_workgroup.wgsl.
 
 var<workgroup> shared_max: array<u32, WORKGROUP / 4u>;
 
@@ -14,14 +14,4 @@ fn reduce_max(v: u32, place: Place) -> u32 {
         largest = max(largest, shared_max[i]);
     }
     return largest;
-}
-
-// True if `yes` is, of all segments whose invocations go on together.
-var<workgroup> shared_agreement: u32;
-
-fn all_agree(yes: bool, place: Place) -> bool {
-    if (place.lane == 0u) {
-        shared_agreement = select(0u, 1u, yes);
-    }
-    return workgroupUniformLoad(&shared_agreement) == 1u;
 }

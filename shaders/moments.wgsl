@@ -41,8 +41,9 @@ fn combine(a: Moments, b: Moments) -> Moments {
         return Moments(Real(0.0), Real(0.0), m2, exponent, count);
     }
     let n = f32(max(count, 1u));
-    let wa = f32(a.count) / n;
-    let wb = f32(b.count) / n;
+    // A device may round n / n.
+    let wa = select(f32(a.count) / n, 1.0, b.count == 0u);
+    let wb = select(f32(b.count) / n, 1.0, a.count == 0u);
     let ma = a.m * scale_a;
     let mb = b.m * scale_b;
     let ea = a.e * scale_a;

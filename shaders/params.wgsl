@@ -13,31 +13,32 @@ struct Digit {
 }
 
 struct Params {
-    digits: array<Digit, 9>,   // KEPT kept ones, then REDUCED reduced ones without the run itself; innermost first
     segments: u32,             // segments, or groups of neighbouring segments where a unit spans several
     units: u32,                // units of a segment
     run_units: u32,            // contiguous units of a run
-    step_x: u32,               // from one unit of a run to the next
-    step_y: u32,
-    step_weight: u32,
     x_offset: u32,
-    y_offset: u32,
-    y_shift: u32,              // index in y minus index in x, modulo 2^32, where their strides are the same
     weight_offset: u32,
-    bias_shift: u32,           // index in bias minus index in weight, modulo 2^32
     record_offset: u32,        // records and moments of the caller's before the first of this dispatch
+    bias_shift: u32,           // index in bias minus index in weight, modulo 2^32
+    count: u32,                // values of a segment of x
+    eps: f32,
+    ddof: u32,                 // taken from the count in the variance
+    min_exponent: i32,         // records are not scaled below this: eps dominates there
+    zero: u32,                 // always 0: see opaque()
     spans: u32,                // spans that a segment is cut into
     span_units: u32,
     first_span: u32,           // spans of the same segments in earlier dispatches
+    parts_stride: u32,         // partial segments: the distance between the parts of two spans
+    digits: array<Digit, 9>,   // KEPT kept ones, then REDUCED reduced ones without the run itself; innermost first
+    step_x: u32,               // from one unit of a run to the next
+    step_y: u32,
+    step_weight: u32,
+    y_offset: u32,
+    y_shift: u32,              // index in y minus index in x, modulo 2^32, where their strides are the same
     tail: u32,                 // elements after the units of every run that fill no unit
     parts: u32,                // partial moments of a segment
     parts_group: u32,          // neighbouring partial segments that belong to one segment
-    parts_stride: u32,         // partial segments: the distance between the parts of two spans
-    count: u32,                // values of a segment of x
     instances: u32,            // segments averaged into one channel
-    ddof: u32,                 // taken from the count in the variance
-    eps: f32,
-    min_exponent: i32,         // records are not scaled below this: eps dominates there
     rate: f32,                 // weight of the new batch in the running statistics
     unbiased: u32,             // 1: the running variance takes count - 1
     skip_non_finite: u32,      // 1: running statistics stay where those of the batch are not finite
@@ -59,7 +60,6 @@ struct Params {
     dweight_offset: u32,
     dbias_offset: u32,
     accumulate: u32,           // 1: gradients of weight and bias are added to what is there
-    zero: u32,                 // always 0: see opaque()
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -5,8 +5,7 @@
 // one read and one write. The segment is one chunk: its pivot is the mean to f32, and the deviations from that give the
 // mean's rest and the squares.
 //   s = sum(x - k), q = sum((x - k)^2)
-// k is a mean of a few elements; where that does not serve, all is scaled by the largest magnitude, and
-//   k = x0 + mean(x - x0), x0 the mean of the first unit
+// How k is found: resident_quick.wgsl and resident_exact.wgsl.
 // Lanes without a segment repeat the last one and write nothing, so that control
 // flow is uniform. Where all segments have the same weights and an invocation takes several segments (HOLD), it
 // reads its share of the weights once, in hold_parameters.
@@ -17,10 +16,6 @@
 
 // See resident_units.wgsl.
 const_assert UNITS <= 16u;
-
-// One reduction is tried first, of the sums about a mean of a few elements; the three are for segments that this does not
-// serve. Software adapters take too long to compile both.
-const QUICK: bool = !SOFTWARE && !ANY_POWER && !MAXIMUM;
 
 // All units of a segment have the same weight, and the same bias.
 const ONE_WEIGHT: bool = !WEIGHT_VARIES && !RUNS && !HOLD;
@@ -80,17 +75,11 @@ fn hold_unit(i: u32, j: u32, walk: ptr<function, Walk>, place: Place) {
 fn read_unit(i: u32, j: u32, walk: ptr<function, Walk>, place: Place) {
     if (holds(place.lane, i)) {
         held[j] = load((*walk).c.x);
-        if (!QUICK) {
+        if (MEASURED) {
             (*walk).largest = max((*walk).largest, magnitude(held[j]));
         }
     }
     step_from(i, walk, place);
-}
-
-fn measure_unit(i: u32, walk: ptr<function, Walk>, place: Place) {
-    if (holds(place.lane, i)) {
-        (*walk).largest = max((*walk).largest, magnitude(held[i]));
-    }
 }
 
 struct Sums {
@@ -151,59 +140,9 @@ fn resident(index: u32, place: Place) {
     walk.c = first_of(walk.at, place);
     read_units(&walk, place);
     walk.largest = max(walk.largest, read_tail(walk.at, place));
-    let writes = walk.present && place.lane == 0u;
-
-    if (QUICK) {
-        walk.scale = 1.0;
-        walk.k = opaque(quick_pivot(walk.at));
-        let own = sums_of(walk, place);
-        let sums = reduce_sum(vec2(total(own.s), total_power(own.q)), place);
-        if (all_agree(!is_extreme(walk.k, sums.y) && !is_off_center(sums.x, sums.y, p.count), place)) {
-            walk.n = settle_ordinary(moments_about(walk.k, sums.x, sums.y, p.count, 0), walk.at.record, writes);
-        } else {
-            measure_units(&walk, place);
-            walk.n = settle(exact_moments(&walk, place), walk.at.record, writes);
-        }
-    } else {
-        walk.n = settle(exact_moments(&walk, place), walk.at.record, writes);
-    }
+    walk.n = normalizer_of_segment(&walk, place);
 
     walk.c = first_of(walk.at, place);
     write_segment(&walk, place);
     write_tail(walk, place);
-}
-
-// A mean of the first few elements, about the first of them: of normal data, that of eight is too far off for one segment in
-// a million, that of four for one in two thousand.
-fn quick_pivot(at: Segment) -> f32 {
-    if (!CENTERED) {
-        return 0.0;
-    }
-    // Two units of four, or four of one.
-    let a = unit_mean(load(at.x));
-    let b = unit_mean(load(cursor_at(at, min(1u, p.units - 1u)).x)) - a;
-    if (PER_UNIT > 1u) {
-        return a + 0.5 * b;
-    }
-    let c = unit_mean(load(cursor_at(at, min(2u, p.units - 1u)).x)) - a;
-    let d = unit_mean(load(cursor_at(at, min(3u, p.units - 1u)).x)) - a;
-    return a + 0.25 * ((b + c) + d);
-}
-
-// Three reductions over the lanes: the largest magnitude, the mean, and the sums about it.
-fn exact_moments(walk: ptr<function, Walk>, place: Place) -> Moments {
-    let largest = reduce_max((*walk).largest, place);
-    (*walk).scale = scale_of(largest);
-    (*walk).k = 0.0;
-    if (CENTERED) {
-        (*walk).k = mean_of_first((*walk).at, (*walk).scale, place);
-        let s = total(sums_of(*walk, place).s);
-        (*walk).k = opaque((*walk).k + reduce_sum(vec2(s, 0.0), place).x / f32(p.count));
-    }
-    let own = sums_of(*walk, place);
-    var sums = reduce_sum(vec2(total(own.s), total_power(own.q)), place);
-    if (MAXIMUM) {
-        sums.y = bitcast<f32>(largest) * (*walk).scale;
-    }
-    return moments_of_scaled((*walk).k, sums.x, sums.y, p.count, largest);
 }

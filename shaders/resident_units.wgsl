@@ -105,29 +105,3 @@ fn write_four(first: u32, walk: ptr<function, Walk>, place: Place) {
         write_unit(first + 3u, walk, place);
     }
 }
-
-fn measure_units(walk: ptr<function, Walk>, place: Place) {
-    measure_four(0u, walk, place);
-    if (UNITS > 4u) {
-        measure_four(4u, walk, place);
-    }
-    if (UNITS > 8u) {
-        measure_four(8u, walk, place);
-    }
-    if (UNITS > 12u) {
-        measure_four(12u, walk, place);
-    }
-}
-
-fn measure_four(first: u32, walk: ptr<function, Walk>, place: Place) {
-    measure_unit(first, walk, place);
-    if (first + 1u < UNITS) {
-        measure_unit(first + 1u, walk, place);
-    }
-    if (first + 2u < UNITS) {
-        measure_unit(first + 2u, walk, place);
-    }
-    if (first + 3u < UNITS) {
-        measure_unit(first + 3u, walk, place);
-    }
-}

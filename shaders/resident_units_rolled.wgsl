@@ -48,6 +48,3 @@ fn write_some(first: u32, walk: ptr<function, Walk>, place: Place) {
         write_unit(i, walk, place);
     }
 }
-
-// Units are measured where they are read.
-fn measure_units(walk: ptr<function, Walk>, place: Place) {}

@@ -17,8 +17,8 @@ fn reduce_max(v: u32, place: Place) -> u32 {
 }
 
 // The mean of the segment's first unit.
-fn mean_of_first(at: Segment, scale: f32, place: Place) -> f32 {
-    return unit_mean(held[0] * scale);
+fn scaled_first(at: Segment, scale: f32, place: Place) -> f32 {
+    return opaque(unit_first(held[0]) * scale);
 }
 
 // True if `yes` is, of all segments whose invocations go on together.

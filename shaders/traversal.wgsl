@@ -48,43 +48,73 @@ fn place_in_y(c: Cursor) -> u32 {
     return c.x + select(0u, p.y_shift, SHIFTED);
 }
 
+// The digits of a number are taken off one after the other, and what is left is the last of them. The first is taken off
+// without a loop: a loop over one or two digits would be kept (wgpu bounds loops by a counter of its own), in front of the
+// first load.
+
 fn segment_at(index: u32) -> Segment {
     var at = Segment(p.x_offset, p.y_offset, p.weight_offset, p.record_offset);
     var rest = index;
-    for (var i = 0u; i < KEPT; i++) {
-        let digit = p.digits[i];
-        var position = rest;
-        if (i + 1u < KEPT) {
-            rest = position / digit.extent;
-            position -= rest * digit.extent;
-        }
-        at.x += position * digit.x;
-        at.weight += position * digit.weight;
-        at.record += position * digit.record;
-        if (OWN_Y) {
-            at.y += position * digit.y;
-        }
+    if (KEPT > 1u) {
+        at = next_segment(at, 0u, &rest);
+    }
+    for (var i = 1u; i + 1u < KEPT; i++) {
+        at = next_segment(at, i, &rest);
+    }
+    if (KEPT > 0u) {
+        at = moved_segment(at, p.digits[max(KEPT, 1u) - 1u], rest);
     }
     return at;
+}
+
+fn next_segment(at: Segment, i: u32, rest: ptr<function, u32>) -> Segment {
+    let digit = p.digits[i];
+    let position = *rest;
+    *rest = position / digit.extent;
+    return moved_segment(at, digit, position - *rest * digit.extent);
+}
+
+fn moved_segment(at: Segment, digit: Digit, position: u32) -> Segment {
+    var moved = at;
+    moved.x += position * digit.x;
+    moved.weight += position * digit.weight;
+    moved.record += position * digit.record;
+    if (OWN_Y) {
+        moved.y += position * digit.y;
+    }
+    return moved;
 }
 
 fn cursor_in_run(at: Segment, run: u32, unit: u32) -> Cursor {
     var c = Cursor(at.x + unit * step_x(), at.y + unit * step_y(), at.weight + unit * step_weight(), unit, run);
     var rest = run;
-    for (var i = 0u; i < REDUCED; i++) {
-        let digit = p.digits[KEPT + i];
-        var position = rest;
-        if (i + 1u < REDUCED) {
-            rest = position / digit.extent;
-            position -= rest * digit.extent;
-        }
-        c.x += position * digit.x;
-        c.weight += position * digit.weight;
-        if (OWN_Y) {
-            c.y += position * digit.y;
-        }
+    if (REDUCED > 1u) {
+        c = next_cursor(c, 0u, &rest);
+    }
+    for (var i = 1u; i + 1u < REDUCED; i++) {
+        c = next_cursor(c, i, &rest);
+    }
+    if (REDUCED > 0u) {
+        c = moved_cursor(c, p.digits[KEPT + max(REDUCED, 1u) - 1u], rest);
     }
     return c;
+}
+
+fn next_cursor(c: Cursor, i: u32, rest: ptr<function, u32>) -> Cursor {
+    let digit = p.digits[KEPT + i];
+    let position = *rest;
+    *rest = position / digit.extent;
+    return moved_cursor(c, digit, position - *rest * digit.extent);
+}
+
+fn moved_cursor(c: Cursor, digit: Digit, position: u32) -> Cursor {
+    var moved = c;
+    moved.x += position * digit.x;
+    moved.weight += position * digit.weight;
+    if (OWN_Y) {
+        moved.y += position * digit.y;
+    }
+    return moved;
 }
 
 fn cursor_at(at: Segment, unit: u32) -> Cursor {

@@ -15,6 +15,10 @@ fn unit_mean(u: Unit) -> Real {
     return u;
 }
 
+fn unit_first(u: Unit) -> Real {
+    return u;
+}
+
 fn magnitude(u: Unit) -> Bits {
     return bitcast<u32>(u) & ABS;
 }

@@ -21,6 +21,10 @@ fn absorb(u: Unit, k: Real, s: ptr<function, Sum>, q: ptr<function, Sum>) {
     *q = join(*q, join(join(power(a), power(b)), join(power(c), power(d))));
 }
 
+fn unit_first(u: Unit) -> Real {
+    return u[0].x;
+}
+
 fn magnitude(u: Unit) -> Bits {
     let a = max(bitcast<vec4<u32>>(u[0]) & vec4(ABS), bitcast<vec4<u32>>(u[1]) & vec4(ABS));
     let c = max(bitcast<vec4<u32>>(u[2]) & vec4(ABS), bitcast<vec4<u32>>(u[3]) & vec4(ABS));

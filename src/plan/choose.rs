@@ -14,9 +14,26 @@ pub(super) const SMALL_WORKGROUP: u32 = 64;
 /// The most parts of a segment that one workgroup combines.
 pub(super) const MAX_PARTS: u32 = SMALL_WORKGROUP * MAX_TRIPS as u32;
 
-/// Lanes of a resident segment in part of a workgroup, if it fits.
-pub(super) fn subgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
-    subgroup_lanes_of(units, traits, tuning, tuning.resident_units)
+/// Units that a lane of a resident segment should hold, at most: fewer than `workgroup_units` where the segments are too few to
+/// fill the device several times, but enough to fill much of it. With all of a tensor on its way at once, reads and writes
+/// would not overlap.
+fn held_units(units: u32, segments: u32, tuning: &Tuning) -> u32 {
+    let invocations = |each: u32| u64::from(segments) * u64::from(units.div_ceil(each).next_power_of_two());
+    let (least, most) = tuning.resident_fill;
+    let mut each = tuning.workgroup_units;
+    if invocations(each) >= u64::from(least) {
+        while each > 2 && invocations(each) < u64::from(most) {
+            each /= 2;
+        }
+    }
+    each
+}
+
+/// Lanes of one of so many resident segments in part of a workgroup, if it fits.
+pub(super) fn subgroup_lanes(units: u32, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
+    let (best, most) = tuning.resident_units;
+    let best = best.min(held_units(units, segments, tuning));
+    subgroup_lanes_of(units, traits, tuning, (best, most))
 }
 
 /// The same at so many units each, at best and at most.
@@ -31,10 +48,19 @@ pub(super) fn subgroup_lanes_of(
     (tuning.subgroup_workgroup <= traits.workgroup_invocations).then_some(lanes)
 }
 
-/// Lanes of a resident segment that has a workgroup to itself, if it fits.
-pub(super) fn workgroup_lanes(units: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
+/// Lanes of one of so many resident segments that has a workgroup to itself, if it fits.
+pub(super) fn workgroup_lanes(units: u32, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
     let most = tuning.resident_units.1;
-    workgroup_lanes_of(units, traits, tuning, (tuning.workgroup_units.min(most), most))
+    let best = held_units(units, segments, tuning).min(most);
+    workgroup_lanes_of(units, traits, tuning, (best, most))
+}
+
+/// Segments that the choice is made for: very many for batch invariance, whatever their number.
+pub(super) fn counted_segments(operation: &Operation, geometry: &Geometry) -> u32 {
+    match operation.batch_invariant {
+        true => u32::MAX,
+        false => geometry.segments,
+    }
 }
 
 /// The same at so many units each, at best and at most.
@@ -125,12 +151,12 @@ impl Choice<'_> {
         let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes), lanes) <= MAX_TRIPS;
         let fits =
             |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));
-        let resident =
-            |lanes: &dyn Fn(u32) -> Option<u32>| fits(Traversal::HeldRows, &|layout| lanes(layout.units).is_some());
+        let resident = |is_held: &dyn Fn(u32) -> bool| fits(Traversal::HeldRows, &|layout| is_held(layout.units));
+        // Whether lanes can hold a segment does not depend on the number of segments.
         match variant {
             Variant::Lane => fits(Traversal::Rows, &|layout| bounded(layout, 1)),
-            Variant::Subgroup => resident(&|units| subgroup_lanes(units, traits, tuning)),
-            Variant::Workgroup => resident(&|units| workgroup_lanes(units, traits, tuning)),
+            Variant::Subgroup => resident(&|units| subgroup_lanes(units, 1, traits, tuning).is_some()),
+            Variant::Workgroup => resident(&|units| workgroup_lanes(units, 1, traits, tuning).is_some()),
             Variant::Split => true,
             Variant::Column => fits(Traversal::Columns, &|layout| bounded(layout, tuning.column_lanes)),
             Variant::ColumnSplit => {
@@ -181,12 +207,7 @@ pub(super) fn prefers_columns(geometry: &Geometry, tuning: &Tuning) -> bool {
 
 /// The variants from the one that should run to the ones that will do.
 fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits, tuning: &Tuning) -> Vec<Variant> {
-    // Batch invariance: choose as for very many segments, whatever their number.
-    let segments = if operation.batch_invariant {
-        u32::MAX
-    } else {
-        geometry.segments
-    };
+    let segments = counted_segments(operation, geometry);
     let across = prefers_columns(geometry, tuning);
     let units = geometry.length / tuning.widest_unit;
     let resident = units > tuning.short_row_units && units <= tuning.resident_row_units;
@@ -205,7 +226,7 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
             resident.into_iter().chain([walked, Variant::Split]).collect()
         }
         (false, false) => {
-            if units <= traits.smallest_subgroup() * tuning.workgroup_units {
+            if units <= traits.smallest_subgroup() * held_units(units, segments, tuning) {
                 vec![Variant::Subgroup, Variant::Workgroup, Variant::Split]
             } else if units <= tuning.workgroup_lanes.1 * tuning.workgroup_units
                 || segments >= tuning.workgroup_segments

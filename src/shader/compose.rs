@@ -91,6 +91,7 @@ impl Header {
                     true => &[resident_units_rolled, turn][..],
                     false => &[resident_units],
                 });
+                modules.push(pick(self.tries_plain_sums(), resident_quick, resident_exact));
             }
         }
         match self.kernel {
@@ -119,13 +120,16 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.extend([resident, resident_rows, self.reduction_module()]);
-                modules.push(match self.reduction {
-                    Reduction::Tree => measure_tree,
-                    Reduction::Subgroup => measure_subgroup,
-                    Reduction::WholeSubgroup => measure_whole_subgroup,
-                    Reduction::Workgroup => measure_workgroup,
-                });
+                modules.extend([resident, self.reduction_module()]);
+                modules.push(pick(self.rows > 1, resident_rows, resident_row));
+                let (measure, agree) = match self.reduction {
+                    Reduction::Tree => (measure_tree, agree_tree),
+                    Reduction::Subgroup => (measure_subgroup, agree_subgroup),
+                    Reduction::WholeSubgroup => (measure_whole_subgroup, agree_subgroup),
+                    Reduction::Workgroup => (measure_workgroup, agree_workgroup),
+                };
+                modules.push(measure);
+                modules.extend(self.tries_plain_sums().then_some(agree));
                 let whole_subgroup = self.reduction == Reduction::WholeSubgroup;
                 modules.push(pick(whole_subgroup, first_broadcast, first_loaded));
             }
@@ -133,8 +137,11 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.extend([accumulate, tree, entry_parts, partial]);
-                modules.push(pick(self.sums_quickly(), shared_part_quick, shared_part));
+                modules.extend([accumulate, entry_parts, partial]);
+                modules.extend(match self.tries_plain_sums() && self.lanes > 1 {
+                    true => &[shared_part_quick][..],
+                    false => &[tree, shared_part],
+                });
             }
             Kernel::Finish => {
                 modules.extend(statistics);

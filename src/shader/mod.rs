@@ -522,9 +522,10 @@ impl Header {
         self.workgroup / self.lanes
     }
 
-    /// True if a workgroup first tries plain sums over what it shares: see `shared_part_quick.wgsl`.
-    fn sums_quickly(&self) -> bool {
-        !self.software && self.lanes > 1 && !matches!(self.power, Power::Any | Power::Maximum)
+    /// True if invocations that share a segment first try plain sums about one pivot: see `resident_quick.wgsl` and
+    /// `shared_part_quick.wgsl`.
+    fn tries_plain_sums(&self) -> bool {
+        !self.software && !matches!(self.power, Power::Any | Power::Maximum)
     }
 
     /// Moments that a tree over the workgroup holds: one, unused, where each invocation works alone.
@@ -537,7 +538,9 @@ impl Header {
         let columns = self.unit == Unit::Columns;
         let moments = self.tree_size() * if columns { 80 } else { 20 };
         match (self.kernel, self.reduction) {
-            (Kernel::Partial, _) if self.sums_quickly() => moments + self.workgroup * if columns { 32 } else { 8 } + 8,
+            (Kernel::Partial, _) if self.tries_plain_sums() && self.lanes > 1 => {
+                self.workgroup * if columns { 48 } else { 12 } + 8
+            }
             (Kernel::Partial | Kernel::Finish, _) => moments,
             (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
             (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
@@ -545,8 +548,8 @@ impl Header {
                 Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientSegments | Kernel::GradientParameters,
                 _,
             ) => self.tree_size() * 16,
-            (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.columns() * 4 + 4,
-            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 20 + 4,
+            (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.vote_bytes(self.columns() + 1),
+            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 20 + self.vote_bytes(1),
             (Kernel::GradientResident, reduction) => {
                 let shares = match (self.sums, self.columns()) {
                     (false, _) => 0,
@@ -562,6 +565,11 @@ impl Header {
             }
             _ => 0,
         }
+    }
+
+    /// Bytes of so many votes, if there are votes.
+    fn vote_bytes(&self, votes: u32) -> u32 {
+        if self.tries_plain_sums() { 4 * votes } else { 0 }
     }
 
     /// True if the shader has subgroup operations.

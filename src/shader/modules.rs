@@ -19,6 +19,9 @@ macro_rules! modules {
 
 modules!(
     accumulate,
+    agree_subgroup,
+    agree_tree,
+    agree_workgroup,
     apply,
     apply_shared,
     bias_loose,
@@ -123,6 +126,9 @@ modules!(
     reduce_workgroup,
     renorm,
     resident,
+    resident_exact,
+    resident_quick,
+    resident_row,
     resident_rows,
     resident_sums,
     resident_sums_none,

@@ -99,6 +99,8 @@ thresholds! {
     subgroup_workgroup: u32 = power_of_two(1024),
     /// Units that an invocation of a resident segment holds at best, and at most.
     resident_units: (u32, u32) = ordered(16),
+    /// Invocations of resident segments, where each holds as many units as it should, between which each holds fewer.
+    resident_fill: (u32, u32) = powers_of_two(1 << 24),
     /// Most segments that a workgroup takes one after the other, keeping its share of the weights.
     resident_rows: u32 = up_to(1024),
     /// Invocations of a workgroup that shares one segment, at least and at most.
@@ -151,6 +153,7 @@ impl Tuning {
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (1, 8),
+        resident_fill: (1, 1),
         resident_rows: 64,
         workgroup_lanes: (16, 256),
         workgroup_units: 2,
@@ -185,7 +188,7 @@ impl Tuning {
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
-    pub const SOFTWARE_UNUSED: &[&str] = &["workgroup_units", "workgroup_segments"];
+    pub const SOFTWARE_UNUSED: &[&str] = &["resident_fill", "workgroup_units", "workgroup_segments"];
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
@@ -203,21 +206,22 @@ impl Tuning {
         run_elements: 32,
         subgroup_workgroup: 128,
         resident_units: (4, 16),
+        resident_fill: (1 << 17, 1 << 19),
         resident_rows: 1,
         workgroup_lanes: (64, 512),
         workgroup_units: 8,
-        workgroup_segments: 256,
+        workgroup_segments: 64,
         gradient_units: (2, 4),
         gradient_target: 1 << 17,
         split_lanes: 256,
-        split_target: 1 << 19,
-        split_units: 4,
+        split_target: 1 << 18,
+        split_units: 16,
         column_lanes: 8,
-        column_target: 1 << 18,
+        column_target: 1 << 16,
         column_rows: 1,
         column_units: 1 << 20,
         column_elements: 0,
-        finish_parts: 32,
+        finish_parts: 2,
     };
 
     /// The built-in table's row for a device.

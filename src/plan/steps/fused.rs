@@ -3,7 +3,7 @@
 use super::places::Place;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
-use crate::plan::choose::{subgroup_lanes, workgroup_lanes};
+use crate::plan::choose::{counted_segments, subgroup_lanes, workgroup_lanes};
 use crate::plan::layout::{Layout, Traversal};
 use crate::shader::{Header, Kernel, Parameters, Reduction, Unit};
 use crate::tuning::Variant;
@@ -34,11 +34,15 @@ impl Planner<'_> {
         header.workgroup = self.lane_workgroup(invocations);
         self.share_weights(&mut header, &layout);
         let workgroups = invocations.div_ceil(u64::from(header.workgroup));
-        // Not so where workgroups fill two dimensions: there are some to spare then.
-        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
-        let segments = u64::from(header.workgroup) * u64::from(header.rows);
-        header.full_groups = one_dimension && u64::from(layout.groups).is_multiple_of(segments);
+        header.full_groups = self.fills(&layout, header.workgroup * header.rows, workgroups);
         self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// True if no place of the workgroups is without a segment, of which each has so many. Not so where workgroups fill two
+    /// dimensions: there are some to spare then.
+    pub(super) fn fills(&self, layout: &Layout, segments: u32, workgroups: u64) -> bool {
+        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
+        one_dimension && layout.groups.is_multiple_of(segments)
     }
 
     /// Lanes that walk over equal segments in step share what they load of the weight.
@@ -67,10 +71,14 @@ impl Planner<'_> {
     pub(super) fn resident(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
         let (traits, tuning, variant) = (self.traits, self.tuning, part.variant);
         let layout = self.layout(part, Traversal::HeldRows)?;
+        let segments = counted_segments(self.operation, &self.whole.applied);
         let (lanes, workgroup) = match variant {
-            Variant::Subgroup => (subgroup_lanes(layout.units, traits, tuning), tuning.subgroup_workgroup),
+            Variant::Subgroup => (
+                subgroup_lanes(layout.units, segments, traits, tuning),
+                tuning.subgroup_workgroup,
+            ),
             _ => {
-                let lanes = workgroup_lanes(layout.units, traits, tuning);
+                let lanes = workgroup_lanes(layout.units, segments, traits, tuning);
                 (lanes, lanes.unwrap_or_default())
             }
         };
@@ -91,6 +99,7 @@ impl Planner<'_> {
         let mut params = self.params();
         layout.params(&mut params);
         let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
+        header.full_groups = self.fills(&layout, slots * header.rows, workgroups);
         self.push_whole(part, header, params, workgroups, moments)
     }
 

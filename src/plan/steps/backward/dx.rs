@@ -2,7 +2,6 @@
 
 use super::Part;
 use crate::error::{Result, bail};
-use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Traversal, has_columns, run_as_columns};
 use crate::plan::steps::Planner;
 use crate::plan::steps::places::{Place, Records};
@@ -26,8 +25,7 @@ impl Planner<'_> {
         };
         let spread = self.spread_over(&layout, (1, 1), 1);
         let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientLane, &layout, spread);
-        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
-        header.full_groups = one_dimension && layout.groups.is_multiple_of(header.workgroup);
+        header.full_groups = self.fills(&layout, header.workgroup, workgroups);
         self.push_dx(part, header, params, workgroups, (records, None), Vec::new())
     }
 
@@ -56,7 +54,7 @@ impl Planner<'_> {
             Some(_) => self.column_split_lanes(&layout),
             None => self.row_lanes(&layout),
         };
-        let spread = self.spread(&layout, across.is_some(), lanes, MAX_PARTS);
+        let spread = self.spread_writes(&layout, across.is_some(), lanes);
         let (mut header, params, workgroups) = self.gradient_step(Kernel::GradientApply, &layout, spread);
         header.given = coefficients.is_none();
         self.push_dx(part, header, params, workgroups, (records, coefficients), Vec::new())

@@ -128,9 +128,8 @@ impl Planner<'_> {
         header.sums = sums;
         header.rows = shares.rows;
         let workgroups = shares.workgroups;
-        let one_dimension = workgroups <= u64::from(self.traits.workgroups_per_dimension);
         let segments = shares.workgroup / shares.lanes * shares.rows;
-        header.full_groups = one_dimension && layout.groups.is_multiple_of(segments);
+        header.full_groups = self.fills(&layout, segments, workgroups);
         params.parts = workgroups as u32;
         if !sums {
             return self.push_dx(part, header, params, workgroups, (records, None), Vec::new());
