@@ -158,6 +158,7 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
     while (done < units) {
         let size = min(CHUNK, units - done);
         var largest = Bits(0u);
+        shift_power(Ints(0));
         var scale = Real(1.0);
         var pivot = Real(0.0);
         var sums: Sums;
@@ -178,5 +179,6 @@ fn accumulate_again(at: Segment, start: Cursor, units: u32) -> Moments {
         first = sums.end;
         done += size;
     }
+    shift_power(Ints(0));
     return group;
 }

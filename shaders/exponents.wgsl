@@ -23,10 +23,14 @@ fn is_extreme(k: Real, q: Real) -> bool {
     return any(((sum < Bits(Q_LOW)) & !constant) | (sum > Bits(Q_HIGH)) | (size > Bits(K_HIGH)));
 }
 
-// The exponent for values whose largest magnitude has these bits: 0 for ordinary values, whose squares f32 can sum. The
-// largest are left at up to 8, so that what they are multiplied by is a normal number even over unit_of.
+// The most that x is scaled down by, so that what it is multiplied by is a normal number even over unit_of. Squares can be
+// summed of what is left of the largest, up to 8; of other powers see shift_power.
+const MOST_SCALED: i32 = 125;
+
+// The exponent for values whose largest magnitude has these bits: 0 for ordinary values, whose squares f32 can sum.
 fn exponent_of(largest: Bits) -> Ints {
-    let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(125));
+    let most = select(MOST_SCALED, 127, ANY_POWER);
+    let exponent = clamp(Ints(largest >> Bits(23u)) - Ints(127), Ints(-126), Ints(most));
     let ordinary = (largest >= Bits(K_LOW)) & (largest <= Bits(select(K_HIGH, 0u, ANY_POWER)));
     let special = select(Ints(INFINITE), Ints(INVALID), largest > Bits(INFINITY));
     let finite = select(select(exponent, Ints(0), ordinary), Ints(NOTHING), largest == Bits(0u));
@@ -40,11 +44,14 @@ fn unit_of(largest: Bits) -> Real {
     return select(Real(1.0), mantissa, ordinary);
 }
 
-// What values of that largest magnitude are multiplied by: 1 where there is nothing to scale, or no sense in it.
+// What values of that largest magnitude are multiplied by: 1 where there is nothing to scale, or no sense in it. What is left to
+// scale by is left to the power.
 fn scale_of(largest: Bits) -> Real {
     let exponent = exponent_of(largest);
-    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(126));
-    let scale = power_of_two(select(Ints(0), -exponent, inside));
+    let inside = (exponent >= Ints(-126)) & (exponent <= Ints(127));
+    let down = min(exponent, Ints(MOST_SCALED));
+    let scale = power_of_two(select(Ints(0), -down, inside));
+    shift_power(select(Ints(0), down - exponent, inside));
     if (ANY_POWER) {
         return scale / unit_of(largest);
     }

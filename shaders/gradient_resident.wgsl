@@ -10,6 +10,9 @@ const_assert UNITS <= 8u;
 
 const SLOTS: u32 = WORKGROUP / LANES;
 
+// Software adapters keep their share of the weight. Others have fewer registers than that, and a cache.
+const HOLD_WEIGHT: bool = SOFTWARE;
+
 alias Registers = array<Unit, UNITS>;
 
 var<private> held: Registers;
@@ -42,6 +45,13 @@ fn hold_unit(i: u32, j: u32, first: Cursor, place: Place) {
     }
 }
 
+fn weight_of(i: u32, c: Cursor) -> Unit {
+    if (HOLD_WEIGHT) {
+        return held_weight[i];
+    }
+    return weight_at(c.weight);
+}
+
 fn read_unit(i: u32, j: u32, row: Row, place: Place) {
     if (i < UNITS && holds(place.lane, i)) {
         let c = along(row.first, i);
@@ -52,10 +62,12 @@ fn read_unit(i: u32, j: u32, row: Row, place: Place) {
 
 fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
     if (i < UNITS && holds(place.lane, i)) {
-        let x_hat = x_hat_at(held[i], along((*row).first, i), held_weight[i], (*row).n);
+        let c = along((*row).first, i);
+        let w = weight_of(i, c);
+        let x_hat = x_hat_at(held[i], c, w, (*row).n);
         var s = (*row).s;
         var q = (*row).q;
-        absorb_gradient(times(held_dy[i], held_weight[i]), x_hat, &s, &q);
+        absorb_gradient(times(held_dy[i], w), x_hat, &s, &q);
         (*row).s = s;
         (*row).q = q;
         if ((*row).present) {
@@ -67,8 +79,9 @@ fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
 fn write_unit(i: u32, row: Row, k: Coefficients, place: Place) {
     if (i < UNITS && row.present && holds(place.lane, i)) {
         let c = along(row.first, i);
-        let x_hat = x_hat_at(held[i], c, held_weight[i], row.n);
-        put_dx(c, gradient_of(held[i], times(held_dy[i], held_weight[i]), x_hat, k, row.n));
+        let w = weight_of(i, c);
+        let x_hat = x_hat_at(held[i], c, w, row.n);
+        put_dx(c, gradient_of(held[i], times(held_dy[i], w), x_hat, k, row.n));
     }
 }
 
@@ -112,7 +125,9 @@ fn gradient_of_row(index: u32, place: Place) {
 
 fn rows_of(group: vec3<u32>, groups: vec3<u32>, place: Place) {
     let workgroup = linear_workgroup(group, groups);
-    hold_units(first_of(segment_at(0u), place), place);
+    if (HOLD_WEIGHT) {
+        hold_units(first_of(segment_at(0u), place), place);
+    }
     for (var row = 0u; row < ROWS; row++) {
         gradient_of_row((workgroup * ROWS + row) * SLOTS + place.slot, place);
     }

@@ -33,7 +33,10 @@ fn combine(a: Moments, b: Moments) -> Moments {
     if (ANY_POWER) {
         let in_a = (a.exponent > b.exponent) | ((a.exponent == b.exponent) & (a.m >= b.m));
         let m = select(b.m, a.m, in_a);
-        let sum = rescaled(a.m2, scale_a * (a.m / m)) + rescaled(b.m2, scale_b * (b.m / m));
+        // A device may round m / m, and every merge would add to that.
+        let share_a = select(a.m / m, Real(1.0), a.m == m);
+        let share_b = select(b.m / m, Real(1.0), b.m == m);
+        let sum = rescaled(a.m2, scale_a * share_a) + rescaled(b.m2, scale_b * share_b);
         return Moments(m, Real(0.0), sum, exponent, count);
     }
     let m2 = join_real(rescaled(a.m2, scale_a), rescaled(b.m2, scale_b));

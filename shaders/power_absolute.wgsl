@@ -1,5 +1,8 @@
 // The statistic sums magnitudes: p-norm of p = 1.
 
+// Scaled values have powers that can be summed.
+fn shift_power(by: Ints) {}
+
 fn power(v: Sum) -> Sum {
     return abs(v);
 }

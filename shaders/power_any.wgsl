@@ -1,8 +1,15 @@
 // The statistic sums powers of magnitudes: p-norm of any p.
 
-fn raised(v: vec4<f32>) -> vec4<f32> {
+// Values are raised as if multiplied by 2 to this: what their scale has left of the largest, whose powers could not be summed.
+var<private> power_shift: Ints;
+
+fn shift_power(by: Ints) {
+    power_shift = by;
+}
+
+fn raised(v: vec4<f32>, shift: vec4<i32>) -> vec4<f32> {
     let bits = bitcast<vec4<u32>>(v);
-    let t = raise(v, vec4(0), p.power_high, p.power_low);
+    let t = raise(v, shift, p.power_high, p.power_low);
     let value = scaled_by(t.fraction, t.exponent);
     // What is subnormal counts as 0; NaN and infinity stay, to be found.
     let ordinary = select(value, vec4(0.0), bits < vec4(MIN_NORMAL));
@@ -10,7 +17,7 @@ fn raised(v: vec4<f32>) -> vec4<f32> {
 }
 
 fn power(v: Sum) -> Sum {
-    return narrow_sum(raised(vec4<f32>(abs(v))));
+    return narrow_sum(raised(vec4<f32>(abs(v)), vec4<i32>(power_shift)));
 }
 
 fn join(a: Sum, b: Sum) -> Sum {
@@ -22,7 +29,7 @@ fn join_one(a: f32, b: f32) -> f32 {
 }
 
 fn rescaled(q: Real, scale: Real) -> Real {
-    return q * narrow_real(raised(vec4<f32>(scale)));
+    return q * narrow_real(raised(vec4<f32>(scale), vec4(0)));
 }
 
 fn root(q: f32) -> Root {

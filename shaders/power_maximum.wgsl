@@ -1,6 +1,9 @@
 // The statistic takes the largest magnitude: p-norm of infinite p. Magnitudes are compared by their bits, in whose order
 // a NaN is the largest.
 
+// Scaled values have powers that can be summed.
+fn shift_power(by: Ints) {}
+
 fn power(v: Sum) -> Sum {
     return abs(v);
 }

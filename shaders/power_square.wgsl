@@ -1,5 +1,8 @@
 // The statistic sums squares: of deviations, or of x itself (p-norm of p = 2).
 
+// Scaled values have powers that can be summed.
+fn shift_power(by: Ints) {}
+
 fn power(v: Sum) -> Sum {
     return v * v;
 }

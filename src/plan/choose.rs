@@ -226,7 +226,7 @@ fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits
             resident.into_iter().chain([walked, Variant::Split]).collect()
         }
         (false, false) => {
-            if units <= traits.smallest_subgroup() * held_units(units, segments, tuning) {
+            if units <= traits.smallest_subgroup() * tuning.workgroup_units {
                 vec![Variant::Subgroup, Variant::Workgroup, Variant::Split]
             } else if units <= tuning.workgroup_lanes.1 * tuning.workgroup_units
                 || segments >= tuning.workgroup_segments

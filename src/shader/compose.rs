@@ -120,7 +120,8 @@ impl Header {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
-                modules.extend([resident, self.reduction_module()]);
+                modules.push(resident);
+                modules.extend(self.reduction_modules());
                 modules.push(pick(self.rows > 1, resident_rows, resident_row));
                 let (measure, agree) = match self.reduction {
                     Reduction::Tree => (measure_tree, agree_tree),
@@ -192,7 +193,8 @@ impl Header {
             }
             Kernel::GradientResident => {
                 modules.extend(self.gradient_modules());
-                modules.extend([put_dx, gradient_resident, self.reduction_module()]);
+                modules.extend([put_dx, gradient_resident]);
+                modules.extend(self.reduction_modules());
                 modules.extend(match self.software {
                     true => &[gradient_units_rolled, turn][..],
                     false => &[gradient_units],
@@ -233,13 +235,15 @@ impl Header {
         modules
     }
 
-    /// The module that reduces over the lanes of a resident segment.
-    fn reduction_module(&self) -> Module {
-        match self.reduction {
-            Reduction::Tree => Module::reduce_tree,
-            Reduction::Subgroup => Module::reduce_subgroup,
-            Reduction::WholeSubgroup => Module::reduce_whole_subgroup,
-            Reduction::Workgroup => Module::reduce_workgroup,
+    /// The modules that reduce over the lanes of a resident segment.
+    fn reduction_modules(&self) -> &'static [Module] {
+        use Module::*;
+        match (self.reduction, self.software) {
+            (Reduction::Tree, _) => &[reduce_tree],
+            (Reduction::Subgroup, _) => &[reduce_subgroup],
+            (Reduction::WholeSubgroup, _) => &[reduce_whole_subgroup],
+            (Reduction::Workgroup, true) => &[reduce_workgroup, reduce_across_software],
+            (Reduction::Workgroup, false) => &[reduce_workgroup, reduce_across],
         }
     }
 

@@ -549,7 +549,9 @@ impl Header {
                 _,
             ) => self.tree_size() * 16,
             (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.vote_bytes(self.columns() + 1),
-            (Kernel::Resident, Reduction::Workgroup) => self.workgroup / 4 * 20 + self.vote_bytes(1),
+            (Kernel::Resident, Reduction::Workgroup) => {
+                self.workgroup + self.bytes_across() + self.vote_bytes(1)
+            }
             (Kernel::GradientResident, reduction) => {
                 let shares = match (self.sums, self.columns()) {
                     (false, _) => 0,
@@ -557,14 +559,19 @@ impl Header {
                     (true, _) => self.workgroup,
                 };
                 let reduced = match reduction {
-                    Reduction::Tree => self.workgroup,
-                    Reduction::Workgroup => self.workgroup / 2,
+                    Reduction::Tree => 8 * self.workgroup,
+                    Reduction::Workgroup => self.bytes_across(),
                     Reduction::Subgroup | Reduction::WholeSubgroup => 0,
                 };
-                reduced * 8 + shares * 8 * self.unit.width()
+                reduced + shares * 8 * self.unit.width()
             }
             _ => 0,
         }
+    }
+
+    /// Bytes of the sums of the subgroups of a workgroup, which may have four lanes each: two halves on software adapters.
+    fn bytes_across(&self) -> u32 {
+        self.workgroup / 4 * if self.software { 16 } else { 8 }
     }
 
     /// Bytes of so many votes, if there are votes.

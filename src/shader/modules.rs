@@ -120,6 +120,8 @@ modules!(
     recorded_shared,
     records_skip,
     records_write,
+    reduce_across,
+    reduce_across_software,
     reduce_subgroup,
     reduce_tree,
     reduce_whole_subgroup,

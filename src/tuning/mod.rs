@@ -211,7 +211,7 @@ impl Tuning {
         workgroup_lanes: (64, 512),
         workgroup_units: 8,
         workgroup_segments: 64,
-        gradient_units: (2, 4),
+        gradient_units: (2, 8),
         gradient_target: 1 << 17,
         split_lanes: 256,
         split_target: 1 << 18,
