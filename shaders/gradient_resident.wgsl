@@ -1,9 +1,9 @@
 // dx, and the partial sums of dweight and dbias, of segments that LANES invocations hold in registers.
 //   dx = r (dy weight - a - x_hat b)
 // A workgroup takes ROWS segments one after the other in each of its slots: x and dy are read once and dx is written once.
-// Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl.
-// One reduction over the lanes a segment.
-// Chosen when: contiguous segments with the same weights that a subgroup or a workgroup can hold. Units are read as in
+// Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl, and
+// where each segment has one weight (WEIGHT_OF_SEGMENT) resident_sums_segments.wgsl. One reduction over the lanes a segment.
+// Chosen when: contiguous segments with the same weights, or with one each, that a subgroup or a workgroup can hold. Units are read as in
 // resident.wgsl (gradient_units.wgsl, gradient_units_rolled.wgsl); sums and stores are written out on all adapters: in a loop of
 // four, which llvmpipe does not unroll, they took five times as long.
 const_assert UNITS <= 8u;
@@ -11,7 +11,7 @@ const_assert UNITS <= 8u;
 const SLOTS: u32 = WORKGROUP / LANES;
 
 // Software adapters keep their share of the weight. Others have fewer registers than that, and a cache.
-const HOLD_WEIGHT: bool = SOFTWARE;
+const HOLD_WEIGHT: bool = SOFTWARE && !WEIGHT_OF_SEGMENT;
 
 alias Registers = array<Unit, UNITS>;
 
@@ -67,7 +67,11 @@ fn sum_unit(i: u32, row: ptr<function, Row>, place: Place) {
         let x_hat = x_hat_at(held[i], c, w, (*row).n);
         var s = (*row).s;
         var q = (*row).q;
-        absorb_gradient(times(held_dy[i], w), x_hat, &s, &q);
+        var g = held_dy[i];
+        if (!WEIGHT_OF_SEGMENT) {
+            g = times(g, w);
+        }
+        absorb_gradient(g, x_hat, &s, &q);
         (*row).s = s;
         (*row).q = q;
         if ((*row).present) {
@@ -119,7 +123,11 @@ fn gradient_of_row(index: u32, place: Place) {
     row.n = recorded(row.at.record);
     read_units(row, place);
     sum_units(&row, place);
-    let sums = reduce_sum(vec2(total(row.s), total(row.q)), place);
+    var sums = reduce_sum(vec2(total(row.s), total(row.q)), place);
+    if (WEIGHT_OF_SEGMENT) {
+        emit_segment(row, sums, place);
+        sums *= unit_first(weight_at(row.first.weight));
+    }
     write_units(row, coefficients_of(Sums(sums.x, sums.y, 0u, 0u), row.n), place);
 }
 

@@ -56,3 +56,5 @@ fn emit_units(workgroup: u32, place: Place) {
         emit_unit(7u, workgroup, place);
     }
 }
+
+fn emit_segment(row: Row, sums: vec2<f32>, place: Place) {}

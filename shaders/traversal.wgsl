@@ -1,6 +1,7 @@
 // Where the units of a segment lie. A segment is `units` units: one run of them at equal steps, or (RUNS) runs of
-// `run_units` units whose starts the reduced digits give, each followed by what tail.wgsl says. y is
-// followed apart from x only where its strides are others (OWN_Y).
+// `run_units` units whose starts the reduced digits give, each followed by what tail.wgsl says. Where those starts are where
+// the last run ends (FLAT), units are one run but for their weight. y is followed apart from x only where its strides are
+// others (OWN_Y).
 
 struct Segment {
     x: u32,
@@ -118,6 +119,11 @@ fn moved_cursor(c: Cursor, digit: Digit, position: u32) -> Cursor {
 }
 
 fn cursor_at(at: Segment, unit: u32) -> Cursor {
+    if (FLAT) {
+        // Only the weight follows runs: loads do not wait for it.
+        let weight = at.weight + unit / p.run_units * p.digits[KEPT].weight;
+        return Cursor(at.x + unit * step_x(), at.y + unit * step_y(), weight, unit, 0u);
+    }
     if (RUNS) {
         let run = unit / p.run_units;
         return cursor_in_run(at, run, unit - run * p.run_units);
@@ -168,6 +174,9 @@ fn next_run(c: Cursor, at: Segment) -> Cursor {
 
 // Moves STRIDE units on.
 fn advance(c: Cursor, at: Segment) -> Cursor {
+    if (FLAT) {
+        return cursor_at(at, c.unit + STRIDE);
+    }
     let next = along(c, 1u);
     if (is_beyond_run(next.unit)) {
         return next_run(next, at);

@@ -13,10 +13,10 @@ use common::context;
 use judged_gradients::{failure, failure_of};
 use wgnorm::spec::Operation;
 use wgnorm::verify::transfer::{create, download, upload};
-use wgnorm::verify::{Arrangement, Case, Norm, Scale, Values, gradient_cases, run_backward_from_output};
+use wgnorm::verify::{Arrangement, Case, Norm, Running, Scale, Values, gradient_cases, run_backward_from_output};
 use wgnorm::{
-    Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, LayerNorm, LocalResponseNorm,
-    Normalization, RmsNorm, Tuning, Variant,
+    Backward, BatchNorm, Bound, Context, DeviceTraits, ErrorKind, Gradients, GroupNorm, InstanceNorm, LayerNorm,
+    Layout, LocalResponseNorm, Normalization, RmsNorm, Tuning, Variant,
 };
 
 #[track_caller]
@@ -335,9 +335,9 @@ fn rows_in_registers() {
     // One unit of a row of four a lane, so that every lane is a slot.
     let slots = tuning.subgroup_workgroup as usize;
     let shortest = [1, slots - 1, slots, slots + 1, 3 * slots, 256 * slots + 1].map(|rows| (rows, 4));
-    let (_, limit) = tuning.gradient_units;
-    let held = 4 * (limit * tuning.workgroup_lanes.1.min(traits.workgroup_invocations)) as usize;
-    let widest = [held - 4, held, held + 4, 2 * held, 2 * held + 4].map(|width| (3, width));
+    let (best, most) = tuning.gradient_units;
+    let held = |units: u32| 4 * (units * tuning.workgroup_lanes.1.min(traits.workgroup_invocations)) as usize;
+    let widest = [held(most) - 4, held(most), held(most) + 4].map(|width| (3, width));
     let mut dispatches = Vec::new();
     for (rows, width) in shortest.into_iter().chain(widest) {
         let mut case = cases::layer(rows, width);
@@ -352,14 +352,64 @@ fn rows_in_registers() {
         dispatches[..6].iter().all(|found| *found == (subgroup, 2)),
         "{dispatches:?}"
     );
-    let wide = [
-        (workgroup, 2),
-        (workgroup, 2),
-        (workgroup, 3),
-        (workgroup, 3),
-        (Some(Variant::Split), 5),
-    ];
-    assert_eq!(dispatches[6..], wide);
+    assert_eq!(
+        dispatches[6..],
+        [(workgroup, 2), (workgroup, 2), (Some(Variant::Split), 5)]
+    );
+    // Of x and dy alone as many units are held as there are names for, if not with the sums of the weights beside them.
+    tuning.gradient_units = (best, most / 2);
+    let context = context.with_tuning(tuning);
+    for (width, dispatches) in [(held(most / 2), 2), (held(most / 2) + 4, 3), (held(most), 3)] {
+        let mut case = cases::layer(3, width);
+        case.dy = Some(Values::Normal.fill(3 * width, 8));
+        assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+        let plan = LayerNorm::new(&[3, width]).statistics(true);
+        let plan = plan.plan_backward(&context, Gradients::all()).unwrap();
+        assert_eq!((plan.variant(), plan.dispatches()), (workgroup, dispatches));
+    }
+}
+
+/// Segments that have one weight each, as on a hardware adapter: dx and their sums in one dispatch, and dweight and dbias of
+/// those. Around the longest that part of a workgroup holds, and a workgroup.
+#[test]
+fn segments_of_one_weight_in_registers() {
+    let traits = DeviceTraits {
+        software: false,
+        ..*context().traits()
+    };
+    let tuning = Tuning::HARDWARE;
+    let context = context().with_traits(traits).with_tuning(tuning);
+    let lanes = traits.subgroup_size.map_or(32, |(smallest, _)| smallest);
+    let most = tuning.workgroup_lanes.1.min(traits.workgroup_invocations);
+    let [part, whole] = [lanes, most].map(|lanes| 8 * 4 * lanes as usize);
+    let lengths = [4, 12, part - 4, part, part + 4, whole - 4, whole, whole + 4];
+    for (samples, channels) in [(1, 1), (3, 5)] {
+        for length in lengths {
+            let shape = [samples, channels, length];
+            let mut case = cases::case(Norm::Instance(Running::default()), &shape, Layout::ChannelsFirst);
+            case.dy = Some(Values::Normal.fill(case.x.len(), 8));
+            assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+            let norm = InstanceNorm::new(&shape).weight(true).bias(true).statistics(true);
+            let plan = norm.plan_backward(&context, Gradients::all()).unwrap();
+            let variant = match length {
+                _ if length <= part => Variant::Subgroup,
+                _ if length <= whole => Variant::Workgroup,
+                _ => Variant::Split,
+            };
+            let dispatches = if length <= whole { 2 } else { 4 };
+            assert_eq!(
+                (plan.variant(), plan.dispatches()),
+                (Some(variant), dispatches),
+                "{shape:?}"
+            );
+            // Without a weight there is dx alone.
+            let norm = InstanceNorm::new(&shape).weight(false).bias(false).statistics(true);
+            let plan = norm
+                .plan_backward(&context, Gradients::of(&norm.operation().unwrap()))
+                .unwrap();
+            assert_eq!(plan.variant(), Some(variant));
+        }
+    }
 }
 
 /// Rows that invocations hold as on a software adapter with subgroups of eight: at every width where the unit or the lanes

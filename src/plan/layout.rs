@@ -205,6 +205,11 @@ impl Layout {
         self.kept.iter().all(|digit| digit.weight == 0)
     }
 
+    /// True if all elements of a segment have the same weight.
+    pub fn has_one_weight(&self) -> bool {
+        !self.weight_in_unit && self.step_weight == 0 && self.reduced.iter().all(|digit| digit.weight == 0)
+    }
+
     /// True if weight and bias differ between the elements of a unit.
     pub fn weight_in_unit(&self) -> bool {
         self.weight_in_unit
@@ -251,6 +256,13 @@ impl Layout {
         self.reduced.is_empty()
     }
 
+    /// True if a segment is runs that follow each other in x and y, each with a weight of its own.
+    fn is_flat(&self) -> bool {
+        let next = |step: u32| self.run_units * step;
+        let follows = |run: &ParamDigit| run.x == next(self.step_x) && run.y == next(self.step_y);
+        self.tail == 0 && self.step_weight == 0 && matches!(&self.reduced[..], [run] if follows(run))
+    }
+
     /// As [`header`](Self::header), for `lanes` invocations that hold a segment in registers.
     pub fn resident_header(&self, header: &mut Header, lanes: u32) {
         self.header(header);
@@ -258,6 +270,7 @@ impl Layout {
         header.units = self.units.div_ceil(lanes);
         header.full_lanes = self.units.is_multiple_of(lanes);
         header.runs = !self.is_one_run();
+        header.flat = self.is_flat();
         header.tail_share = self.tail.div_ceil(lanes);
     }
 

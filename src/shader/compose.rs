@@ -199,10 +199,12 @@ impl Header {
                     true => &[gradient_units_rolled, turn][..],
                     false => &[gradient_units],
                 });
-                modules.push(pick(self.sums, resident_sums, resident_sums_none));
-                if self.sums {
-                    modules.push(pick(self.unit == Unit::Mat4, emit_sum_mat4, emit_sum_vec4));
-                }
+                let emit = pick(self.unit == Unit::Mat4, emit_sum_mat4, emit_sum_vec4);
+                modules.extend(match (self.sums, self.one_weight) {
+                    (false, _) => vec![resident_sums_none],
+                    (true, true) => vec![resident_sums_segments, emit_sums_row],
+                    (true, false) => vec![resident_sums, emit],
+                });
             }
             Kernel::GradientTotals => {
                 modules.extend([tree, gradient_totals]);

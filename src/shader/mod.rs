@@ -297,6 +297,8 @@ pub struct Header {
     pub reduced: u32,
     /// True if a segment is several runs.
     pub runs: bool,
+    /// True if x and y go on from one run to the next as within one, and only the weight is another.
+    pub flat: bool,
     /// Units of a segment that an invocation holds in registers.
     pub units: u32,
     /// True on adapters that run shaders on the CPU, which take long to compile what is not in a loop.
@@ -370,8 +372,10 @@ pub struct Header {
     pub dweight: bool,
     /// The gradient of the bias is written.
     pub dbias: bool,
-    /// Partial sums of the gradients of weight and bias are written beside dx.
+    /// Sums that gradients of weight and bias are made of are written beside dx.
     pub sums: bool,
+    /// Each of the segments that lanes hold has one weight: it multiplies sums, and those that are written are of segments.
+    pub one_weight: bool,
     /// Records are renormalized, and coefficients of dx are those of such records.
     pub renormed: bool,
     /// The running statistics are averages over batches that are counted.
@@ -399,6 +403,7 @@ impl Header {
             kept: 0,
             reduced: 0,
             runs: false,
+            flat: false,
             units: 1,
             software: false,
             rows: 1,
@@ -436,6 +441,7 @@ impl Header {
             dweight: false,
             dbias: false,
             sums: false,
+            one_weight: false,
             renormed: false,
             counts_batches: false,
             records: false,
@@ -549,11 +555,9 @@ impl Header {
                 _,
             ) => self.tree_size() * 16,
             (Kernel::Resident, Reduction::Tree) => self.workgroup * 12 + self.vote_bytes(self.columns() + 1),
-            (Kernel::Resident, Reduction::Workgroup) => {
-                self.workgroup + self.bytes_across() + self.vote_bytes(1)
-            }
+            (Kernel::Resident, Reduction::Workgroup) => self.workgroup + self.bytes_across() + self.vote_bytes(1),
             (Kernel::GradientResident, reduction) => {
-                let shares = match (self.sums, self.columns()) {
+                let shares = match (self.sums && !self.one_weight, self.columns()) {
                     (false, _) => 0,
                     (true, 1) => 1,
                     (true, _) => self.workgroup,
@@ -635,9 +639,10 @@ impl Header {
         ]
     }
 
-    fn switches(&self) -> [(&'static str, bool); 23] {
+    fn switches(&self) -> [(&'static str, bool); 25] {
         [
             ("RUNS", self.runs),
+            ("FLAT", self.flat),
             ("SOFTWARE", self.software),
             ("FULL_LANES", self.full_lanes),
             ("FULL_GROUPS", self.full_groups),
@@ -657,6 +662,7 @@ impl Header {
             ("MAXIMUM", self.power == Power::Maximum),
             ("WEIGHT_VARIES", self.weight_varies),
             ("BY_WEIGHT", self.by_weight),
+            ("WEIGHT_OF_SEGMENT", self.one_weight),
             ("GIVEN", self.given),
             ("NORM", self.is_norm()),
             ("AT_LEAST", self.eps_rule == EpsRule::AtLeast),

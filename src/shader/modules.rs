@@ -134,6 +134,7 @@ modules!(
     resident_rows,
     resident_sums,
     resident_sums_none,
+    resident_sums_segments,
     resident_tail,
     resident_tail_none,
     resident_units,

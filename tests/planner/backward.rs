@@ -193,6 +193,10 @@ fn check_reach(step: &Step) {
         check(Slot::Dweight, record + u64::from(p.dweight_offset), 1);
         check(Slot::Dbias, record + u64::from(p.dbias_offset), 1);
     }
+    if header.kernel == Kernel::GradientResident && header.one_weight {
+        check(Slot::Sums, record - u64::from(p.record_offset), 4);
+        return;
+    }
     if header.kernel == Kernel::GradientResident {
         // Of every workgroup, two weights a vec4.
         let pairs = 2 * u64::from(p.units);

@@ -61,6 +61,12 @@ impl Planner<'_> {
         if let (Some(variant), true, false) = (held, holds, summed) {
             return Ok(variant);
         }
+        // In one reading of x and dy; from sums that are there, in a second one.
+        if let (Some(variant), false) = (held, self.traits.software)
+            && self.holds_gradients(part, variant, parameters)
+        {
+            return Ok(variant);
+        }
         let geometry = &self.whole.applied;
         let across = prefers_columns(geometry, self.tuning);
         let segments = if operation.batch_invariant {

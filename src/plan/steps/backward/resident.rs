@@ -1,8 +1,12 @@
 //! dx, dweight and dbias of segments that invocations hold in registers.
+//!
+//! Where all segments have the same weights, lanes add up what they hold for dweight and dbias, over the segments that they take
+//! in turn. Where each segment has one weight, its sums are written, for dweight and dbias to be made of those.
 
-use super::sums::{GATHER_COLUMNS, GATHER_LANES};
+use super::sums::{GATHER_COLUMNS, GATHER_LANES, Partials, summand};
 use super::{Part, Planner};
 use crate::error::{Result, bail};
+use crate::geometry::Axis;
 use crate::plan::choose::{SMALL_WORKGROUP, subgroup_lanes_of, workgroup_lanes_of};
 use crate::plan::layout::{Layout, Traversal};
 use crate::plan::steps::places::{Place, Region};
@@ -17,6 +21,16 @@ const MOST_ROWS: u32 = 256;
 
 /// The most units that an invocation holds of x and of dy: as many as the shaders list.
 const MOST_UNITS: u32 = 8;
+
+/// What is written beside dx.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// What lanes have of the gradients of the weights that all segments share.
+    Weights,
+    /// Sums of segments, each of which has one weight.
+    Segments,
+}
 
 /// How workgroups share the segments.
 #[derive(Clone, Copy)]
@@ -41,11 +55,11 @@ impl Planner<'_> {
     /// dweight and dbias are made of.
     pub(super) fn holds_gradients(&self, part: &Part<'_>, variant: Variant, sums: bool) -> bool {
         self.held_layout(part, sums)
-            .is_some_and(|layout| self.gradient_shares(&layout, variant, sums).is_some())
+            .is_some_and(|(layout, beside)| self.gradient_shares(part, &layout, variant, beside).is_some())
     }
 
-    /// The walk over segments that are one run of whole units, all with the same weights.
-    fn held_layout(&self, part: &Part<'_>, parameters: bool) -> Option<Layout> {
+    /// The walk over segments that are one run of whole units, all with the same weights or each with one.
+    fn held_layout(&self, part: &Part<'_>, parameters: bool) -> Option<(Layout, Beside)> {
         let operation = self.operation;
         let largest = matches!(operation.statistic, Statistic::Norm { p } if p.is_infinite());
         if operation.source != Source::Input || largest || self.tuning.widest_unit < 4 {
@@ -55,18 +69,31 @@ impl Planner<'_> {
         let wide = self.whole.applied.length >= 16 * self.traits.smallest_subgroup();
         let widest = self.tuning.widest_unit.min(if wide { 16 } else { 4 });
         let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, widest)?;
-        let same_weights = layout.weight_in_unit() && layout.same_weights();
-        let all_weights = operation.weight_len == layout.units * layout.unit.width();
-        let weighted = !(parameters || self.whole.has_affine) || (same_weights && all_weights);
         let whole_units = matches!(layout.unit, Unit::Vec4 | Unit::Mat4) && layout.is_whole();
-        (whole_units && weighted).then_some(layout)
+        let all_weights = operation.weight_len == layout.units * layout.unit.width();
+        let weights = match parameters || self.whole.has_affine {
+            false => Some(Beside::Nothing),
+            true if layout.weight_in_unit() && layout.same_weights() && all_weights => Some(Beside::Weights),
+            true if layout.has_one_weight() => Some(Beside::Segments),
+            true => None,
+        };
+        let beside = match parameters {
+            true => weights?,
+            false => weights.map(|_| Beside::Nothing)?,
+        };
+        whole_units.then_some((layout, beside))
     }
 
-    fn gradient_shares(&self, layout: &Layout, variant: Variant, sums: bool) -> Option<Shares> {
+    fn gradient_shares(&self, part: &Part<'_>, layout: &Layout, variant: Variant, beside: Beside) -> Option<Shares> {
         let (traits, tuning) = (self.traits, self.tuning);
         let (best, limit) = tuning.gradient_units;
-        // Sums take as many registers as x and dy.
-        let units = (best, if sums { limit } else { MOST_UNITS });
+        let sums = beside == Beside::Weights;
+        // Those take as many registers as x and dy.
+        let units = match sums {
+            true => (best, limit),
+            false if traits.software => (best, MOST_UNITS),
+            false => (2 * best, MOST_UNITS),
+        };
         let (lanes, workgroup) = match variant {
             Variant::Subgroup => {
                 let lanes = subgroup_lanes_of(layout.units, traits, tuning, units)?;
@@ -96,7 +123,12 @@ impl Planner<'_> {
         // What is reduced, where there are no subgroups; the shares of dweight and dbias, where there are several slots.
         let share = 8 * layout.unit.width();
         let memory = 8 * workgroup + share * if slots > 1 { workgroup } else { 1 };
-        let bound = !sums || shares.parts(layout) <= traits.binding_size;
+        let written = match beside {
+            Beside::Nothing => 0,
+            Beside::Weights => shares.parts(layout),
+            Beside::Segments => segment_bytes(part),
+        };
+        let bound = written <= traits.binding_size;
         (memory <= traits.workgroup_memory && bound).then_some(shares)
     }
 
@@ -109,10 +141,12 @@ impl Planner<'_> {
         records: Place,
         region: &mut Option<Region>,
     ) -> Result<()> {
-        let sums = wanted.dweight || wanted.dbias;
-        let layout = self.held_layout(part, sums);
-        let found = layout.and_then(|layout| Some((self.gradient_shares(&layout, variant, sums)?, layout)));
-        let Some((shares, layout)) = found else {
+        let layout = self.held_layout(part, wanted.dweight || wanted.dbias);
+        let found = layout.and_then(|(layout, beside)| {
+            let shares = self.gradient_shares(part, &layout, variant, beside)?;
+            Some((shares, layout, beside))
+        });
+        let Some((shares, layout, beside)) = found else {
             bail!(
                 Variant,
                 "variant",
@@ -125,26 +159,30 @@ impl Planner<'_> {
         layout.resident_header(&mut header, shares.lanes);
         header.workgroup = shares.workgroup;
         header.reduction = self.reduction(shares.lanes, shares.workgroup, variant);
-        header.sums = sums;
+        header.sums = beside != Beside::Nothing;
+        header.one_weight = layout.has_one_weight();
         header.rows = shares.rows;
         let workgroups = shares.workgroups;
         let segments = shares.workgroup / shares.lanes * shares.rows;
         header.full_groups = self.fills(&layout, segments, workgroups);
         params.parts = workgroups as u32;
-        if !sums {
-            return self.push_dx(part, header, params, workgroups, (records, None), Vec::new());
-        }
-        let region = self.region_again(region, shares.parts(&layout));
+        let bytes = match beside {
+            Beside::Nothing => return self.push_dx(part, header, params, workgroups, (records, None), Vec::new()),
+            Beside::Weights => shares.parts(&layout),
+            Beside::Segments => segment_bytes(part),
+        };
+        let region = self.region_again(region, bytes);
         let operand = self.view(Place::Region(region))?;
-        self.push_dx(
-            part,
-            header,
-            params,
-            workgroups,
-            (records, None),
-            vec![(Slot::Sums, operand)],
-        )?;
-        self.totals(operand, workgroups as u32, &layout, wanted)
+        let others = vec![(Slot::Sums, operand)];
+        self.push_dx(part, header, params, workgroups, (records, None), others)?;
+        if beside == Beside::Weights {
+            return self.totals(operand, workgroups as u32, &layout, wanted);
+        }
+        // Numbered as records are.
+        let kept = part.piece.axes.iter().filter(|axis| !axis.reduced);
+        let kept = kept.map(|&axis| Axis { x: axis.record, ..axis });
+        let axes = kept.chain([summand(1, 0)]).collect();
+        self.parameters(&Partials { operand, axes }, part.piece.weight, true, wanted)
     }
 
     /// dweight and dbias from so many parts.
@@ -173,6 +211,12 @@ impl Planner<'_> {
             &[(Slot::SumsRead, sums)],
         )
     }
+}
+
+/// Bytes of the sums of the segments of a part.
+fn segment_bytes(part: &Part<'_>) -> u64 {
+    let records = part.piece.records();
+    (records.end - records.start) * SUMS_BYTES
 }
 
 /// The vec4 of a part: dbias and dweight of every unit.

@@ -24,6 +24,18 @@ const MAX_WINDOW_SPANS: u32 = 4096;
 pub(super) const GATHER_LANES: u32 = 32;
 pub(super) const GATHER_COLUMNS: u32 = 8;
 
+/// An axis of partial sums that belong to one.
+pub(super) fn summand(extent: u32, x: u32) -> Axis {
+    Axis {
+        extent,
+        reduced: true,
+        x,
+        y: x,
+        weight: 0,
+        record: 0,
+    }
+}
+
 /// Where partial sums lie: `[span][segment or cell or weight][column]`.
 pub(super) struct Partials {
     pub operand: Operand,
@@ -147,14 +159,6 @@ impl Planner<'_> {
                 ..*own
             })
             .collect();
-        let summand = |extent, x| Axis {
-            extent,
-            reduced: true,
-            x,
-            y: x,
-            weight: 0,
-            record: 0,
-        };
         numbered.push(summand(spans, stride));
         numbered.push(summand(columns, 1));
         Ok(Partials {
