@@ -11,7 +11,7 @@ import sys
 
 import cases
 
-PARTS = ["info", "bench", "peers", "latency", "verify", "list", "tune"]
+PARTS = ["info", "bench", "peers", "latency", "verify", "robust", "list", "tune"]
 PEERS = ["eager", "compile", "triton"]
 
 
@@ -138,6 +138,7 @@ def gather(folder, command, wgnorm):
         "notes": notes(adapter, peers or peer_latency),
         "info": info,
         "verify": verified(folder),
+        "robust": load(folder / "robust/robust.json"),
         "tune": load(folder / "tune/tune.json"),
         "copy": first.get("copy"),
         "peers": {name: {field: file[field] for field in file if field != "rows"} for name, file in peers.items()},
@@ -232,6 +233,11 @@ def page(record):
     if record["verify"]:
         counts = lambda found: f"{found['passed']} passed, {found['failed']} failed, {found['skipped']} skipped"
         head.append("verify: " + "; ".join(f"{run}: {counts(found)}" for run, found in record["verify"].items()))
+    if robust := record["robust"]:
+        head.append(
+            f"robust fit of {robust['rows']} x {robust['columns']} f32: {robust['differing']} of {3 * robust['columns']} order "
+            f"statistics differ from those of sorted columns; {robust['seconds']:.1f} s, the file read {robust['readings']} times"
+        )
     sections = []
     if record["rows"]:
         clocks = sorted({row["wgnorm"]["clock"] for row in record["rows"] if "wgnorm" in row})
