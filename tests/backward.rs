@@ -402,7 +402,11 @@ fn segments_of_one_weight_in_registers() {
                 (Some(variant), dispatches),
                 "{shape:?}"
             );
-            // Without a weight there is dx alone.
+            // A bias of every element has no sums of segments, though there is no weight.
+            let mut case = cases::layer(samples * channels, length);
+            (case.weight, case.dy) = (None, Some(Values::Normal.fill(case.x.len(), 8)));
+            assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+            // Without either there is dx alone.
             let norm = InstanceNorm::new(&shape).weight(false).bias(false).statistics(true);
             let plan = norm
                 .plan_backward(&context, Gradients::of(&norm.operation().unwrap()))
