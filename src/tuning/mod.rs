@@ -192,8 +192,9 @@ impl Tuning {
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
-    /// Measured on an NVIDIA H200 (`benches/records/2026-11-26-h200-thresholds.md`), but for `run_elements`, `column_lanes`,
-    /// `lane_segments` and those of kernels that are not chosen there. `wgnorm tune` measures them on another adapter.
+    /// Measured on an NVIDIA H200 (`benches/records/2026-11-27-h200-thresholds.md` and, what is not in there,
+    /// `2026-11-26-h200-thresholds.md`), but for `run_elements`, `column_lanes`, `lane_segments` and those of kernels that are not
+    /// chosen there. `wgnorm tune` measures them on another adapter.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),

@@ -1,12 +1,13 @@
 //! Rows that one invocation, part of a workgroup or a workgroup takes whole.
 
 use wgnorm::shader::{Kernel, Parameters, Reduction, Unit};
-use wgnorm::verify::Values;
-use wgnorm::{Context, Variant};
+use wgnorm::verify::{Norm, Values};
+use wgnorm::{Affine, Context, LayerNorm, Layout, Tuning, Variant};
 
-use crate::cases::layer;
+use crate::cases::{case, layer};
 use crate::{
-    around, checked, constant, everywhere, header, is_candidate, most_units, planned, row_length, row_units, software,
+    around, checked, constant, everywhere, hardware, header, is_candidate, most_units, planned, row_length, row_units,
+    software,
 };
 
 #[test]
@@ -111,6 +112,57 @@ fn the_longest_segments_in_a_workgroup() {
     assert!(reductions.contains(&Reduction::Tree));
     let subgroups = everywhere().any(|context| context.traits().subgroup_size.is_some());
     assert_eq!(reductions.contains(&Reduction::Workgroup), subgroups);
+}
+
+/// Segments of sixteen units, at and around the numbers between which each has more lanes. Thousands of times fewer than in the
+/// table, so that they take no time.
+#[test]
+fn segments_that_have_more_lanes_to_fill_the_device() {
+    for context in hardware() {
+        let mut tuning = Tuning::HARDWARE;
+        assert!(tuning.workgroup_units == 8 && tuning.resident_units.0 == 4);
+        tuning.resident_fill = (64, 256);
+        let context = context.with_tuning(tuning);
+        // Two lanes a segment at eight units each, four at four, eight at two.
+        for (segments, lanes) in [(31, 4), (32, 8), (33, 8), (63, 8), (64, 4), (65, 4), (127, 4), (128, 4)] {
+            let header = header(
+                &checked(&context, &layer(segments, 64), Variant::Subgroup),
+                Kernel::Resident,
+            );
+            assert_eq!(header.lanes, lanes, "{segments}");
+            let invariant = LayerNorm::new(&[segments, 64])
+                .batch_invariant(true)
+                .variant(Variant::Subgroup);
+            let recipe = invariant.plan(&context).unwrap().recipe().clone();
+            assert_eq!(recipe.steps[0].header.lanes, 4);
+        }
+    }
+}
+
+/// Segments of several channels, whose runs follow each other: a run that lanes end together, and one that they do not.
+#[test]
+fn runs_that_follow_each_other() {
+    for context in everywhere() {
+        for variant in [Variant::Subgroup, Variant::Workgroup] {
+            for run in [16, 64, 80] {
+                let group = |layout| {
+                    case(
+                        Norm::Group {
+                            groups: 2,
+                            affine: Affine::PerChannel,
+                        },
+                        &[3, 6, run],
+                        layout,
+                    )
+                };
+                let channels_first = group(Layout::ChannelsFirst);
+                if is_candidate(context, &channels_first, variant) {
+                    let header = header(&checked(context, &channels_first, variant), Kernel::Resident);
+                    assert!(header.flat && header.runs);
+                }
+            }
+        }
+    }
 }
 
 /// The first size at which lanes double, and the largest that fits and its neighbours, in workgroups that are full
