@@ -3,9 +3,9 @@
 // A workgroup takes ROWS segments one after the other in each of its slots: x and dy are read once and dx is written once.
 // Lane j of a slot holds units j, j + LANES, ... of its segment; what it adds up for dweight and dbias: resident_sums.wgsl, and
 // where each segment has one weight (WEIGHT_OF_SEGMENT) resident_sums_segments.wgsl. One reduction over the lanes a segment.
-// Chosen when: contiguous segments with the same weights, or with one each, that a subgroup or a workgroup can hold. Units are read as in
-// resident.wgsl (gradient_units.wgsl, gradient_units_rolled.wgsl); sums and stores are written out on all adapters: in a loop of
-// four, which llvmpipe does not unroll, they took five times as long.
+// Chosen when: contiguous segments with the same weights, or with one each, that a subgroup or a workgroup can hold. Units are read
+// as in resident.wgsl (gradient_units.wgsl, gradient_units_rolled.wgsl); sums and stores are written out on all adapters: in a loop
+// of four, which llvmpipe does not unroll, they took five times as long.
 const_assert UNITS <= 8u;
 
 const SLOTS: u32 = WORKGROUP / LANES;

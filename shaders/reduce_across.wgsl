@@ -14,8 +14,11 @@ fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     }
     workgroupBarrier();
     var sum = vec2(0.0);
-    for (var i = place.subgroup_lane; i < place.subgroups; i += place.subgroup_size) {
-        sum += shared_sums[i];
+    // As often for every lane, so that all of them come to the end of the loop together.
+    for (var first = 0u; first < place.subgroups; first += place.subgroup_size) {
+        if (first + place.subgroup_lane < place.subgroups) {
+            sum += shared_sums[first + place.subgroup_lane];
+        }
     }
     return subgroupAdd(sum);
 }

@@ -414,6 +414,15 @@ fn segments_of_one_weight_in_registers() {
             assert_eq!(plan.variant(), Some(variant));
         }
     }
+    // So many segments of a weight that their sums are not added one by one.
+    let mut case = cases::case(Norm::Instance(Running::default()), &[1000, 1, 8], Layout::ChannelsFirst);
+    case.dy = Some(Values::Normal.fill(case.x.len(), 8));
+    assert_eq!(failure(&context, &case, None, Arrangement::Plain), None);
+    let norm = InstanceNorm::new(&[1000, 1, 8]).weight(true).statistics(true);
+    let plan = norm
+        .plan_backward(&context, Gradients::of(&norm.operation().unwrap()))
+        .unwrap();
+    assert_eq!(plan.variant(), Some(Variant::Split));
 }
 
 /// Rows that invocations hold as on a software adapter with subgroups of eight: at every width where the unit or the lanes

@@ -13,21 +13,29 @@ use crate::tuning::{MAX_TRIPS, Variant};
 /// The fewest elements of a cell that are worth sums of their own: those are 16 bytes.
 const CELL_ELEMENTS: u64 = 16;
 
+/// Sums of a weight, or of a segment, that one invocation may have to add, each of which may come in spans.
+const MOST_SUMS: u64 = MAX_TRIPS / 64;
+
+/// True if so few segments have a weight in common that one invocation may add their sums.
+pub(super) fn has_few_segments(axes: &[Axis]) -> bool {
+    extent(axes, |axis| !axis.reduced && axis.weight == 0) <= MOST_SUMS
+}
+
+/// The product of the extents of those axes.
+fn extent(axes: &[Axis], counts: impl Fn(&Axis) -> bool) -> u64 {
+    let counted = axes.iter().filter(|axis| counts(axis));
+    counted.map(|axis| u64::from(axis.extent)).product()
+}
+
 impl Planner<'_> {
     /// True if sums are taken over cells: where those are segments anyway, or hold enough elements. Not so where nothing may
     /// depend on the number of segments, as the number of cells does.
     pub(super) fn takes_cells(&self, block: &[Part<'_>]) -> bool {
         let axes = &block[0].piece.axes;
-        let extent = |counts: &dyn Fn(&Axis) -> bool| -> u64 {
-            let counted = axes.iter().filter(|axis| counts(axis));
-            counted.map(|axis| u64::from(axis.extent)).product()
-        };
-        let elements = extent(&|axis| self.of_cell(axis).reduced);
-        let cells = extent(&|axis| !self.of_cell(axis).reduced);
-        let per_weight = extent(&|axis| !axis.reduced && axis.weight == 0);
-        let per_segment = extent(&|axis| axis.reduced && axis.weight > 0);
-        // One invocation adds those of a weight, or of a segment, and each may come in spans.
-        let few = per_weight.max(per_segment) <= MAX_TRIPS / 64;
+        let elements = extent(axes, |axis| self.of_cell(axis).reduced);
+        let cells = extent(axes, |axis| !self.of_cell(axis).reduced);
+        let per_segment = extent(axes, |axis| axis.reduced && axis.weight > 0);
+        let few = has_few_segments(axes) && per_segment <= MOST_SUMS;
         let fits = cells * SUMS_BYTES <= self.traits.binding_size;
         let worth = per_segment == 1 || (block.len() == 1 && elements >= CELL_ELEMENTS);
         !self.operation.batch_invariant && few && fits && worth

@@ -3,6 +3,7 @@
 //! Where all segments have the same weights, lanes add up what they hold for dweight and dbias, over the segments that they take
 //! in turn. Where each segment has one weight, its sums are written, for dweight and dbias to be made of those.
 
+use super::choose::has_few_segments;
 use super::sums::{GATHER_COLUMNS, GATHER_LANES, Partials, summand};
 use super::{Part, Planner};
 use crate::error::{Result, bail};
@@ -74,7 +75,7 @@ impl Planner<'_> {
         let weights = match parameters || self.whole.has_affine {
             false => Some(Beside::Nothing),
             true if layout.weight_in_unit() && layout.same_weights() && all_weights => Some(Beside::Weights),
-            true if has_one_weight(part) => Some(Beside::Segments),
+            true if has_one_weight(part) && has_few_segments(&part.piece.axes) => Some(Beside::Segments),
             true => None,
         };
         let beside = match parameters {
