@@ -1,4 +1,5 @@
 // What one dispatch is told at run time. The same struct as `Params` in src/shader/params.rs; a test compares the two.
+// What most kernels need first is in the first 64 bytes, which a GPU's cache of constants takes in at once.
 // Offsets and strides in x, y, weight and bias count units where the parameter varies along a unit, else elements.
 
 struct Digit {

@@ -1,6 +1,6 @@
 // Sums over the subgroups of a workgroup: each subgroup adds what all have, its lanes in turn. Two barriers.
 // (H200, layer norm of 8192x8192 backward, a reduction a row, 16 subgroups: 309 us where every lane added 16 sums itself and two
-// halves of the memory took turns behind one barrier, 241 with two barriers, 222 so.)
+// halves of the memory took turns behind one barrier, 241 with two barriers, 222 so, with the weights read again.)
 // Chosen when: hardware adapters.
 
 // As many as there can be subgroups, of at least four lanes.

@@ -49,30 +49,33 @@ fn place_in_y(c: Cursor) -> u32 {
     return c.x + select(0u, p.y_shift, SHIFTED);
 }
 
-// The digits of a number are taken off one after the other, and what is left is the last of them. The first is taken off
-// without a loop: a loop over one or two digits would be kept (wgpu bounds loops by a counter of its own), in front of the
-// first load.
+// The first digit of runs, and the last; any that there is, where there are no runs.
+const FIRST_OF_RUNS: u32 = min(KEPT, 8u);
+const LAST_OF_RUNS: u32 = min(KEPT + max(REDUCED, 1u) - 1u, 8u);
+
+// Takes the innermost digit off a number, and leaves the others.
+fn take_digit(extent: u32, rest: ptr<function, u32>) -> u32 {
+    let number = *rest;
+    *rest = number / extent;
+    return number - *rest * extent;
+}
+
+// Digits are taken off one after the other, and what is left is the last of them. The first is taken off without a loop: a
+// loop over one or two digits would be kept (wgpu bounds loops by a counter of its own), in front of the first load.
 
 fn segment_at(index: u32) -> Segment {
     var at = Segment(p.x_offset, p.y_offset, p.weight_offset, p.record_offset);
     var rest = index;
     if (KEPT > 1u) {
-        at = next_segment(at, 0u, &rest);
+        at = moved_segment(at, p.digits[0], take_digit(p.digits[0].extent, &rest));
     }
     for (var i = 1u; i + 1u < KEPT; i++) {
-        at = next_segment(at, i, &rest);
+        at = moved_segment(at, p.digits[i], take_digit(p.digits[i].extent, &rest));
     }
     if (KEPT > 0u) {
         at = moved_segment(at, p.digits[max(KEPT, 1u) - 1u], rest);
     }
     return at;
-}
-
-fn next_segment(at: Segment, i: u32, rest: ptr<function, u32>) -> Segment {
-    let digit = p.digits[i];
-    let position = *rest;
-    *rest = position / digit.extent;
-    return moved_segment(at, digit, position - *rest * digit.extent);
 }
 
 fn moved_segment(at: Segment, digit: Digit, position: u32) -> Segment {
@@ -90,22 +93,15 @@ fn cursor_in_run(at: Segment, run: u32, unit: u32) -> Cursor {
     var c = Cursor(at.x + unit * step_x(), at.y + unit * step_y(), at.weight + unit * step_weight(), unit, run);
     var rest = run;
     if (REDUCED > 1u) {
-        c = next_cursor(c, 0u, &rest);
+        c = moved_cursor(c, p.digits[FIRST_OF_RUNS], take_digit(p.digits[FIRST_OF_RUNS].extent, &rest));
     }
     for (var i = 1u; i + 1u < REDUCED; i++) {
-        c = next_cursor(c, i, &rest);
+        c = moved_cursor(c, p.digits[KEPT + i], take_digit(p.digits[KEPT + i].extent, &rest));
     }
     if (REDUCED > 0u) {
-        c = moved_cursor(c, p.digits[KEPT + max(REDUCED, 1u) - 1u], rest);
+        c = moved_cursor(c, p.digits[LAST_OF_RUNS], rest);
     }
     return c;
-}
-
-fn next_cursor(c: Cursor, i: u32, rest: ptr<function, u32>) -> Cursor {
-    let digit = p.digits[KEPT + i];
-    let position = *rest;
-    *rest = position / digit.extent;
-    return moved_cursor(c, digit, position - *rest * digit.extent);
 }
 
 fn moved_cursor(c: Cursor, digit: Digit, position: u32) -> Cursor {
@@ -121,7 +117,7 @@ fn moved_cursor(c: Cursor, digit: Digit, position: u32) -> Cursor {
 fn cursor_at(at: Segment, unit: u32) -> Cursor {
     if (FLAT) {
         // Only the weight follows runs: loads do not wait for it.
-        let weight = at.weight + unit / p.run_units * p.digits[KEPT].weight;
+        let weight = at.weight + unit / p.run_units * p.digits[FIRST_OF_RUNS].weight;
         return Cursor(at.x + unit * step_x(), at.y + unit * step_y(), weight, unit, 0u);
     }
     if (RUNS) {

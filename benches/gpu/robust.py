@@ -1,7 +1,7 @@
 """A robust fit of a table of 10,000,000 rows by `wgnorm fit` on the GPU, compared with sorted columns: see `run`.
 
-Quartiles and medians of f32 values lie halfway, or a quarter of the way, between two of them: `exact` says that those of every
-column are what f64 makes of the sorted values, bit by bit. Seconds are those of the whole program: the file is read as often as
+Quartiles and medians lie at, or between, two of the sorted values: `differing` counts those of all columns that are not what f64
+makes of these, bit by bit. Seconds are those of the whole program: the file is read as often as
 `readings` says. PyTorch sorts the columns on the GPU, where there is CUDA.
 """
 

@@ -77,3 +77,20 @@ fn lanes_chunks_and_groups_of_chunks() {
         }
     }
 }
+
+/// What is written is spread over twice as many spans as what is merged, where columns are shared by lanes.
+#[test]
+fn applications_have_more_spans_than_statistics() {
+    for (contexts, times) in [(software(), 1), (hardware(), 2)] {
+        for context in contexts {
+            let recipe = planned(context, &table(1 << 20, 8), Some(Variant::ColumnSplit));
+            let spans = |kernel| {
+                let step = recipe.steps.iter().find(|step| step.header.kernel == kernel).unwrap();
+                (step.header.lanes > 1, step.params.spans)
+            };
+            let ((shared, partial), (_, apply)) = (spans(Kernel::Partial), spans(Kernel::Apply));
+            assert_eq!(shared, times == 2);
+            assert!(partial > 1 && apply.div_ceil(partial) == times, "{partial} and {apply}");
+        }
+    }
+}

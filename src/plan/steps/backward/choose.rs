@@ -4,7 +4,7 @@ use super::{HELD, Part};
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry};
 use crate::plan::SUMS_BYTES;
-use crate::plan::choose::prefers_columns;
+use crate::plan::choose::{counted_segments, prefers_columns};
 use crate::plan::layout::{Layout, Traversal, Weights, has_columns, run_as_columns};
 use crate::plan::steps::Planner;
 use crate::spec::{Gradients, Source, Statistic};
@@ -77,11 +77,7 @@ impl Planner<'_> {
         }
         let geometry = &self.whole.applied;
         let across = prefers_columns(geometry, self.tuning);
-        let segments = if operation.batch_invariant {
-            u32::MAX
-        } else {
-            geometry.segments
-        };
+        let segments = counted_segments(operation, geometry);
         let fills = segments >= self.tuning.lane_segments || geometry.length <= self.tuning.lane_elements;
         let short = geometry.length <= self.tuning.column_elements;
         let alone = if across { Variant::Column } else { Variant::Lane };

@@ -72,16 +72,13 @@ impl Planner<'_> {
         let layout = self.gradient_layout_in(part, &part.geometries.applied, Traversal::HeldRows, widest)?;
         let whole_units = matches!(layout.unit, Unit::Vec4 | Unit::Mat4) && layout.is_whole();
         let all_weights = operation.weight_len == layout.units * layout.unit.width();
-        let weights = match parameters || self.whole.has_affine {
+        let beside = match parameters || self.whole.has_affine {
             false => Some(Beside::Nothing),
             true if layout.weight_in_unit() && layout.same_weights() && all_weights => Some(Beside::Weights),
             true if has_one_weight(part) && has_few_segments(&part.piece.axes) => Some(Beside::Segments),
             true => None,
         };
-        let beside = match parameters {
-            true => weights?,
-            false => weights.map(|_| Beside::Nothing)?,
-        };
+        let beside = beside.map(|beside| if parameters { beside } else { Beside::Nothing })?;
         whole_units.then_some((layout, beside))
     }
 
