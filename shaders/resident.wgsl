@@ -1,8 +1,8 @@
 // Normalization of one segment that LANES invocations hold in registers (one invocation, part of a subgroup, a subgroup,
 // or a workgroup; see the files that call this for which).
 //   y = (x - mean) / sqrt(var + eps) * weight + bias
-// Lane j of a segment holds its units j, j + LANES, ..., and of the elements after them (resident_tail.wgsl) as many:
-// one read and one write. The segment is one chunk: its pivot is the mean to f32, and the deviations from that give the
+// Lane j of a segment holds its units j, j + LANES, ..., and of the elements beside them (resident_tail.wgsl) as many:
+// one read and one write. Where units begin: units_of_run.wgsl and units_of_memory.wgsl. The segment is one chunk: its pivot is the mean to f32, and the deviations from that give the
 // mean's rest and the squares.
 //   s = sum(x - k), q = sum((x - k)^2)
 // How k is found: resident_quick.wgsl and resident_exact.wgsl.
@@ -38,12 +38,12 @@ struct Walk {
 }
 
 fn first_of(at: Segment, place: Place) -> Cursor {
-    return cursor_at(at, min(place.lane, p.units - 1u));
+    return cursor_at(at, min(place.lane, segment_units() - 1u));
 }
 
 // True if unit i of a lane is one of the segment's.
 fn holds(lane: u32, i: u32) -> bool {
-    return FULL_LANES || lane + i * LANES < p.units;
+    return FULL_LANES || lane + i * LANES < segment_units();
 }
 
 // Steps from unit i of a lane to its next one, if it has one.
@@ -53,12 +53,13 @@ fn step_from(i: u32, walk: ptr<function, Walk>, place: Place) {
     }
 }
 
-fn hold_parameters(place: Place) {
+// Those of segments that begin as this one does.
+fn hold_parameters(index: u32, place: Place) {
     if (!HOLD) {
         return;
     }
     var walk: Walk;
-    walk.at = segment_at(0u);
+    walk.at = from_first_unit(segment_at(min(index, p.segments - 1u)));
     walk.c = first_of(walk.at, place);
     hold_units(&walk, place);
     hold_tail_parameters(walk.at, place);
@@ -136,7 +137,7 @@ fn write_unit(i: u32, walk: ptr<function, Walk>, place: Place) {
 fn resident(index: u32, place: Place) {
     var walk: Walk;
     walk.present = FULL_GROUPS || index < p.segments;
-    walk.at = segment_at(min(index, p.segments - 1u));
+    walk.at = from_first_unit(segment_at(min(index, p.segments - 1u)));
     walk.c = first_of(walk.at, place);
     read_units(&walk, place);
     walk.largest = max(walk.largest, read_tail(walk.at, place));

@@ -27,7 +27,7 @@ fn all_agree(yes: bool, place: Place) -> bool {
 }
 
 fn invocation(index: u32) {
-    hold_parameters(Place(0u));
+    hold_parameters(0u, Place(0u));
     for (var row = 0u; row < ROWS; row++) {
         resident(index * ROWS + row, Place(0u));
     }

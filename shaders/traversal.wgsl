@@ -117,12 +117,12 @@ fn moved_cursor(c: Cursor, digit: Digit, position: u32) -> Cursor {
 fn cursor_at(at: Segment, unit: u32) -> Cursor {
     if (FLAT) {
         // Only the weight follows runs: loads do not wait for it.
-        let weight = at.weight + unit / p.run_units * p.digits[FIRST_OF_RUNS].weight;
+        let weight = at.weight + unit / run_units() * p.digits[FIRST_OF_RUNS].weight;
         return Cursor(at.x + unit * step_x(), at.y + unit * step_y(), weight, unit, 0u);
     }
     if (RUNS) {
-        let run = unit / p.run_units;
-        return cursor_in_run(at, run, unit - run * p.run_units);
+        let run = unit / run_units();
+        return cursor_in_run(at, run, unit - run * run_units());
     }
     return cursor_in_run(at, 0u, unit);
 }
@@ -142,20 +142,20 @@ fn along(c: Cursor, units: u32) -> Cursor {
 // How many of the next `units` units, STRIDE apart, lie in the run, from its given unit on.
 fn within_run(unit: u32, units: u32) -> u32 {
     if (RUNS) {
-        return min(units, (p.run_units - unit + STRIDE - 1u) / STRIDE);
+        return min(units, (run_units() - unit + STRIDE - 1u) / STRIDE);
     }
     return units;
 }
 
 // True of a unit beyond the last of a run.
 fn is_beyond_run(unit: u32) -> bool {
-    return RUNS && unit >= p.run_units;
+    return RUNS && unit >= run_units();
 }
 
 // The unit within its run of a unit of the segment, or of those from a run on.
 fn unit_of_run(unit: u32) -> u32 {
     if (RUNS) {
-        return unit % p.run_units;
+        return unit % run_units();
     }
     return unit;
 }
@@ -163,7 +163,7 @@ fn unit_of_run(unit: u32) -> u32 {
 // Where a cursor that has left its run goes on.
 fn next_run(c: Cursor, at: Segment) -> Cursor {
     if (STRIDE > 1u) {
-        return cursor_at(at, c.run * p.run_units + c.unit);
+        return cursor_at(at, c.run * run_units() + c.unit);
     }
     return cursor_in_run(at, c.run + 1u, 0u);
 }

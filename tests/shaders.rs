@@ -11,7 +11,7 @@ use compositions::{devices, headers};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 use wgnorm::scaler::{ScalerShader, scaler_shaders};
-use wgnorm::shader::{Header, Params};
+use wgnorm::shader::{Header, Kernel, Params};
 
 fn parse(header: &Header) -> naga::Module {
     parse_text(&format!("{header:?}"), &header.wgsl())
@@ -79,6 +79,17 @@ fn every() -> usize {
 fn every_composition_is_valid() {
     let headers = distinct(headers(&devices()));
     assert!(headers.len() > 100, "only {} compositions were found", headers.len());
+    // Those that few shapes ask for.
+    for in_place in [false, true] {
+        let aligned = headers
+            .iter()
+            .filter(|header| header.sixteens && header.output_in_x == in_place);
+        let periods: HashSet<_> = aligned.map(|header| (header.kernel, header.period)).collect();
+        assert!(
+            periods.contains(&(Kernel::Lane, 16)) && periods.contains(&(Kernel::Resident, 16)),
+            "{periods:?}"
+        );
+    }
     let every = every();
     headers.par_iter().enumerate().for_each(|(number, header)| {
         let module = parse(header);

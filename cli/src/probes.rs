@@ -112,6 +112,11 @@ pub fn trials(software: bool) -> Vec<Trial> {
             trial("short_row_units", &["0", "1", "2", "4"], short()),
             trial("short_row_elements", &["64", "1024", "8192", "65536"], short()),
             trial("resident_row_units", &["0", "16", "64"], held()),
+            trial(
+                "aligned_units",
+                &["0", "24", "48", "65"],
+                layer(&[[32768, 127], [16384, 250], [10431, 402], [8208, 511], [4100, 1023]]),
+            ),
             trial("resident_units", &["[1, 8]", "[2, 8]", "[4, 8]"], held()),
             trial("resident_rows", &["1", "8", "64"], held()),
             trial("subgroup_workgroup", &["8", "32"], held()),

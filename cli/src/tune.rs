@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use wgnorm::plan::Recipe;
 use wgnorm::spec::Operation;
 use wgnorm::verify::Case;
 use wgnorm::{Context, Tuning, TuningTable};
@@ -226,14 +227,14 @@ fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>>
     let mut which = Vec::new();
     for context in contexts {
         probe.workload.check(context, direction)?;
-        let plan = match direction {
-            Direction::Forward => operation.plan(context)?.to_string(),
-            Direction::Backward => operation.plan_backward(context, case.gradients())?.to_string(),
+        let recipe = match direction {
+            Direction::Forward => operation.plan(context)?.recipe().clone(),
+            Direction::Backward => operation.plan_backward(context, case.gradients())?.recipe().clone(),
         };
-        let known = candidates.iter().position(|candidate| candidate.plan == plan);
+        let known = candidates.iter().position(|candidate| candidate.recipe == recipe);
         which.push(known.unwrap_or(candidates.len()));
         if known.is_none() {
-            candidates.push(Candidate::new(context, &operation, &case, (plan, direction))?);
+            candidates.push(Candidate::new(context, &operation, &case, (recipe, direction))?);
         }
     }
     let bytes = workload::bytes(&operation, &case, direction);
@@ -255,7 +256,7 @@ fn of_copy(contexts: &[Context], probe: &Probe, runs: usize) -> Result<Vec<f64>>
 }
 
 struct Candidate {
-    plan: String,
+    recipe: Recipe,
     resident: Resident,
 }
 
@@ -264,14 +265,14 @@ impl Candidate {
         context: &Context,
         operation: &Operation,
         case: &Case,
-        (plan, direction): (String, Direction),
+        (recipe, direction): (Recipe, Direction),
     ) -> Result<Self> {
         let resident = match direction {
             Direction::Forward => Resident::new(context, operation, case)?,
             Direction::Backward => Resident::backward(context, operation, case)?,
         };
         verified(context, case, &resident, direction)?;
-        Ok(Self { plan, resident })
+        Ok(Self { recipe, resident })
     }
 }
 

@@ -200,6 +200,45 @@ impl Layout {
         }
     }
 
+    /// Where units may begin at multiples of sixteen elements of memory (see [`Header::sixteens`]): segments after which the
+    /// next one begins as the first, if that is known.
+    pub fn aligns(&self) -> Option<Option<u32>> {
+        let width = self.unit.width();
+        let begins_alike = self.offsets.x % width == self.offsets.y % width;
+        let length = self.units * width + self.tail;
+        // With a head of fifteen elements there are still two units.
+        if self.unit != Unit::Loose || !self.is_one_run() || self.own_y || !begins_alike || length < 3 * width {
+            return None;
+        }
+        Some(match &self.kept[..] {
+            [] => Some(1),
+            [digit] => Some(width >> digit.x.trailing_zeros().min(width.ilog2())),
+            _ => None,
+        })
+    }
+
+    /// Makes units begin at multiples of sixteen elements, and the segments of an invocation, or of a workgroup, lie `period` apart.
+    pub fn align(&self, header: &mut Header, period: u32) {
+        (header.sixteens, header.pairs, header.y_pairs) = (true, true, !header.output_in_x);
+        (header.tail, header.period) = (true, period);
+        // A segment is one run, and what is beside its units is not behind them alone.
+        header.full_lanes = false;
+        // A head and what is behind make up what the length leaves of units, and another unit where the head is more than that.
+        let width = self.unit.width();
+        let starts = self
+            .kept
+            .iter()
+            .fold(width | self.offsets.x, |all, digit| all | digit.x);
+        let longest_head = width - (1 << starts.trailing_zeros());
+        let more = if longest_head > self.tail { width } else { 0 };
+        header.tail_share = (self.tail + more).div_ceil(header.lanes);
+    }
+
+    /// True if loose units begin at multiples of four elements.
+    pub fn begins_at_fours(&self) -> bool {
+        self.fours && self.y_fours
+    }
+
     /// True if all segments read the same weight and bias.
     pub fn same_weights(&self) -> bool {
         self.kept.iter().all(|digit| digit.weight == 0)
@@ -224,7 +263,12 @@ impl Layout {
             true => units.min(units * u64::from(lanes) / u64::from(self.run_units) + 2),
             false => 1,
         };
-        5 * units + 5 * (u64::from(self.tail) + 5) * runs + 30 * (units / u64::from(self.unit.chunk()) + 1) + 64
+        // Beside units that begin elsewhere than their run, there may be as many elements more as a unit has.
+        let head = match self.unit == Unit::Loose && self.is_one_run() {
+            true => self.unit.width(),
+            false => 0,
+        };
+        5 * units + 5 * (u64::from(self.tail + head) + 5) * runs + 30 * (units / u64::from(self.unit.chunk()) + 1) + 64
     }
 
     /// The most units that an invocation may take, one of every `lanes`.

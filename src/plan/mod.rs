@@ -183,7 +183,7 @@ impl Default for Facts {
 }
 
 /// One dispatch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The pipeline.
     pub header: Header,
@@ -196,7 +196,7 @@ pub struct Step {
 }
 
 /// The dispatches of a plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recipe {
     /// The variant; none where nothing is reduced.
     pub variant: Option<Variant>,
@@ -281,6 +281,12 @@ impl fmt::Display for Recipe {
                     step.params.units,
                     step.params.spans.max(1)
                 )?;
+            }
+            if header.sixteens {
+                write!(f, ", at multiples of 16 elements of memory")?;
+            }
+            if header.period > 1 {
+                write!(f, ", every {} segments", header.period)?;
             }
             writeln!(f)?;
         }

@@ -51,17 +51,22 @@ impl Header {
         if self.power == Power::Any || self.takes_windows() {
             modules.push(raise);
         }
+        if self.walks() {
+            modules.extend([traversal, pick(self.sixteens, units_of_memory, units_of_run)]);
+        }
         if self.kernel.reads_x() {
-            modules.extend([traversal, task]);
+            modules.push(task);
             match (self.dtype, self.unit) {
                 (DType::F32, Unit::Loose) => {
                     modules.push(storage_loose);
                     modules.push(match (self.pairs, self.fours) {
+                        _ if self.sixteens => loose_sixteens,
                         (true, true) => loose_fours,
                         (true, false) => loose_pairs,
                         (false, _) => loose_f32,
                     });
                     modules.push(match (self.y_pairs, self.y_fours) {
+                        _ if self.sixteens => pick(self.output_in_x, store_loose_sixteens_in_x, store_loose_sixteens),
                         (true, true) => store_loose_fours,
                         (true, false) => store_loose_pairs,
                         (false, _) => store_loose,
@@ -80,6 +85,9 @@ impl Header {
             }
             if self.pairs || self.y_pairs || self.weight_pairs {
                 modules.push(halves);
+            }
+            if self.pairs && self.unit == Unit::Mat4 || self.sixteens {
+                modules.push(sixteen);
             }
             modules.push(match self.kernel {
                 kernel if kernel.reads_dy() => self.loads_of_dy(),
@@ -146,7 +154,7 @@ impl Header {
             }
             Kernel::Finish => {
                 modules.extend(statistics);
-                modules.extend([traversal, tree, finish]);
+                modules.extend([tree, finish]);
             }
             Kernel::Apply => {
                 modules.extend(application);
@@ -216,11 +224,11 @@ impl Header {
             }
             Kernel::GradientFinish => {
                 modules.extend(self.gradient_modules());
-                modules.extend([traversal, tree, gradient_gather, gradient_finish]);
+                modules.extend([tree, gradient_gather, gradient_finish]);
                 modules.push(pick(self.renormed, coefficients_renormed, coefficients_settled));
             }
             Kernel::GradientSegments => {
-                modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_segments]);
+                modules.extend([tree, gradient_moments, gradient_gather, gradient_segments]);
                 modules.push(self.weight_module());
             }
             Kernel::GradientGiven => {
@@ -229,12 +237,18 @@ impl Header {
                 modules.push(pick(self.renormed, coefficients_renormed, coefficients_settled));
             }
             Kernel::GradientParameters => {
-                modules.extend([traversal, tree, gradient_moments, gradient_gather, gradient_parameters]);
+                modules.extend([tree, gradient_moments, gradient_gather, gradient_parameters]);
                 modules.push(self.weight_module());
                 modules.extend(self.parameter_modules());
             }
         }
         modules
+    }
+
+    /// True if segments are found by digits.
+    fn walks(&self) -> bool {
+        let gathers = self.kernel.gathers() && !matches!(self.kernel, Kernel::GradientGiven | Kernel::GradientTotals);
+        self.kernel.reads_x() || self.kernel == Kernel::Finish || gathers
     }
 
     /// The modules that reduce over the lanes of a resident segment.

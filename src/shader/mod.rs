@@ -304,8 +304,10 @@ pub struct Header {
     pub units: u32,
     /// True on adapters that run shaders on the CPU, which take long to compile what is not in a loop.
     pub software: bool,
-    /// Consecutive segments of an invocation.
+    /// Segments of an invocation: consecutive ones, or `period` apart.
     pub rows: u32,
+    /// Segments from one that an invocation takes to its next: see `sixteens`.
+    pub period: u32,
     /// True if every lane of a resident segment holds as many units as any.
     pub full_lanes: bool,
     /// True if every invocation has a segment.
@@ -347,13 +349,16 @@ pub struct Header {
     pub fours: bool,
     /// Loose units begin at multiples of four elements of y, and are written four at a time.
     pub y_fours: bool,
+    /// Loose units begin at multiples of sixteen elements of x and y, wherever segments do, and are moved whole. The
+    /// segments of an invocation that keeps their weights all begin alike.
+    pub sixteens: bool,
     /// Loose units may begin at odd elements of x.
     pub odd: bool,
     /// Loose units may begin at odd elements of y.
     pub y_odd: bool,
     /// Runs end with elements that fill no unit.
     pub tail: bool,
-    /// Elements after the units of a resident segment that an invocation holds in registers.
+    /// Elements beside the units of a resident segment that an invocation holds in registers.
     pub tail_share: u32,
     /// Weight and bias differ between the units of a run.
     pub weight_varies: bool,
@@ -408,6 +413,7 @@ impl Header {
             units: 1,
             software: false,
             rows: 1,
+            period: 1,
             full_lanes: false,
             full_groups: false,
             unit_steps: false,
@@ -428,6 +434,7 @@ impl Header {
             y_pairs: false,
             odd: false,
             y_odd: false,
+            sixteens: false,
             fours: false,
             y_fours: false,
             tail: false,
@@ -488,7 +495,7 @@ impl Header {
             ),
             (Slot::From, kernel == Kernel::Copy, false),
             (Slot::To, kernel == Kernel::Copy, true),
-            (Slot::XPairs, pairs, false),
+            (Slot::XPairs, pairs, in_place && self.sixteens),
             (Slot::YPairs, y_pairs, true),
             (Slot::WeightPairs, weight_pairs && self.weight, false),
             (Slot::BiasPairs, weight_pairs && self.bias, false),
@@ -565,7 +572,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 20] {
+    fn constants(&self) -> [(&'static str, u32); 21] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -581,6 +588,7 @@ impl Header {
             ("UNITS", self.units),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
+            ("PERIOD", self.period),
             ("CHUNK", self.unit.chunk()),
             ("PIVOT", self.unit.pivot()),
             ("GROUP", 16),
@@ -634,6 +642,7 @@ impl Header {
             Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients | Slot::Corrections => "vec4<f32>",
             Slot::Moments | Slot::Parts => "vec4<u32>",
             Slot::From | Slot::To | Slot::Batches => "u32",
+            Slot::XPairs | Slot::YPairs if self.sixteens => "Sixteen",
             Slot::XPairs if self.fours => "vec2<u64>",
             Slot::YPairs if self.y_fours => "vec2<u64>",
             Slot::XPairs | Slot::YPairs | Slot::WeightPairs | Slot::BiasPairs => "u64",

@@ -93,6 +93,8 @@ thresholds! {
     lane_elements: u32 = at_most(1 << 30),
     /// Longest segment, in units, that invocations of a software adapter hold in registers together.
     resident_row_units: u32 = at_most(1 << 10),
+    /// Fewest units of a segment, of no multiple of four elements, for which invocations that keep its weights hold the units of memory.
+    aligned_units: u32 = at_most(1 << 10),
     /// Shortest run, in elements, that is worth following along a segment rather than across segments.
     run_elements: u32 = at_most(1 << 30),
     /// Invocations of a workgroup that is divided among segments.
@@ -150,6 +152,7 @@ impl Tuning {
         lane_segments: 32,
         lane_elements: 1024,
         resident_row_units: 64,
+        aligned_units: 24,
         run_elements: 16,
         subgroup_workgroup: 8,
         resident_units: (1, 8),
@@ -185,6 +188,7 @@ impl Tuning {
         "benches/records/2026-11-25-llvmpipe-thresholds.json",
         "benches/records/2026-11-26-llvmpipe-resident.json",
         "benches/records/2026-11-26-llvmpipe-backward-thresholds.json",
+        "benches/records/2026-11-27-llvmpipe-aligned.json",
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
@@ -204,6 +208,7 @@ impl Tuning {
         lane_segments: 1 << 16,
         lane_elements: 0,
         resident_row_units: 0,
+        aligned_units: 0,
         run_elements: 32,
         subgroup_workgroup: 128,
         resident_units: (4, 16),

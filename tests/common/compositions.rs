@@ -33,7 +33,7 @@ const POWERS: [f32; 4] = [1.0, 1.5, 2.0, f32::INFINITY];
 fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut add = |operation: wgnorm::Result<Operation>| operations.push(operation.expect("a valid operation"));
-    let shapes: [&[usize]; 9] = [
+    let shapes: [&[usize]; 10] = [
         &[3, 5, 7],
         &[2, 8, 16],
         &[4, 4, 4, 8],
@@ -43,6 +43,7 @@ fn operations() -> Vec<Operation> {
         &[2, 4, 8192],
         &[1, 2, 1 << 17],
         &[50_000, 2, 3],
+        &[256, 413],
     ];
     for (number, shape) in shapes.into_iter().enumerate() {
         for (weight, bias) in [(false, false), (true, false), (false, true), (true, true)] {

@@ -63,7 +63,8 @@ pub fn trips(step: &Step) -> u64 {
         true => units.min(units * u64::from(header.lanes) / u64::from(p.run_units) + 2),
         false => 1,
     };
-    let walked = |units: u64| units + runs(units) * u64::from(p.tail + 4);
+    let loose = p.tail + if header.sixteens { 16 } else { 0 };
+    let walked = |units: u64| units + runs(units) * u64::from(loose + 4);
     let chunks = |units: u64| units.div_ceil(16);
     let accumulated = |units: u64| 4 * (walked(units) + 4 * chunks(units)) + 6 * chunks(units) + 16;
     match header.kernel {
@@ -145,7 +146,11 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
     ] {
         let of = |slot| step.bindings.iter().find(|(binding, _)| binding.slot == slot);
         if let Some((binding, operand)) = of(pairs) {
-            assert_eq!(binding.read_write, pairs == Slot::YPairs);
+            let single_written = of(single).is_some_and(|(single, _)| single.read_write);
+            assert_eq!(
+                binding.read_write,
+                pairs == Slot::YPairs || header.sixteens && single_written
+            );
             assert_eq!(Some(operand), of(single).map(|(_, operand)| operand));
         }
     }

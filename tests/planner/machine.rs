@@ -201,7 +201,12 @@ impl<'a> Machine<'a> {
         if registers {
             assert!(header.lanes * header.units >= p.units);
             assert!(!header.full_lanes || p.units == header.lanes * header.units);
-            assert_eq!(header.tail_share, p.tail.div_ceil(header.lanes));
+            let loose = (0..p.segments).map(|segment| walk.loose(walk.segment_at(segment)));
+            let most = loose.max().unwrap_or(0).div_ceil(header.lanes);
+            match header.sixteens {
+                true => assert!(header.tail_share >= most && !header.full_lanes),
+                false => assert_eq!(header.tail_share, most),
+            }
         }
         let shares = shares(step);
         let mut sets = vec![Vec::new(); (p.segments * columns) as usize];
@@ -221,7 +226,7 @@ impl<'a> Machine<'a> {
         }
         for share in &shares {
             let at = walk.segment_at(share.segment);
-            let held = walk.segment_at(0);
+            let held = walk.segment_at(share.segment % header.period);
             let mut kept = walk.moves(held, share);
             for (c, elements) in walk.moves(at, share) {
                 let kept = kept.next();

@@ -21,7 +21,7 @@ use wgnorm::{DeviceTraits, ErrorKind, LayerNorm, Normalization, Tuning};
 
 use bounds::{TRIP_LIMIT, trips};
 use expected::Expected;
-use scenario::{Scenario, scenario};
+use scenario::{Scenario, rows, scenario};
 
 /// Larger tensors are planned, but not carried out.
 const WALKED: u64 = 1 << 12;
@@ -45,6 +45,15 @@ proptest! {
             check(scenario);
             backward::check(scenario);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 10, ..config() })]
+
+    #[test]
+    fn plans_of_rows_that_begin_anywhere_do_too(scenario in rows()) {
+        check(&scenario);
     }
 }
 

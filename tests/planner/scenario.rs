@@ -50,6 +50,49 @@ pub fn scenario() -> impl Strategy<Value = Option<Scenario>> {
     )
 }
 
+/// Rows of any length, at any place, on a device that moves sixteen elements as one wherever rows begin.
+pub fn rows() -> impl Strategy<Value = Scenario> {
+    let shape = (48..=130usize, 1..=80usize, 1..=3usize);
+    let tuning = (1..=16u32, select(vec![8u32, 16, 64]), select(vec![0u32, 5]));
+    (shape, any::<[bool; 4]>(), tuning, places()).prop_map(
+        |(
+            (length, rows, channels),
+            [weight, bias, statistics, instance],
+            (workgroups, most, aligned_units),
+            places,
+        )| {
+            let rows = rows.min(4096 / length);
+            let operation = match instance {
+                true => InstanceNorm::new(&[rows.div_ceil(channels), channels, length]).operation(),
+                false => LayerNorm::new(&[rows, length]).operation(),
+            };
+            let operation = Operation {
+                weight,
+                bias,
+                statistics,
+                ..operation.expect("a valid operation")
+            };
+            let traits = DeviceTraits {
+                subgroup_size: Some((8, 8)),
+                wide_integers: true,
+                ..DeviceTraits::minimal(true)
+            };
+            let mut tuning = Tuning::SOFTWARE;
+            tuning.lane_workgroup = (8, most);
+            (tuning.lane_workgroups, tuning.short_row_units) = (workgroups, 0);
+            tuning.aligned_units = aligned_units;
+            let views = Views::new(&operation, traits.storage_alignment, &places);
+            Scenario {
+                facts: views.facts(),
+                operation,
+                traits,
+                tuning,
+                views,
+            }
+        },
+    )
+}
+
 /// Mostly small shapes of any rank, some with one large extent.
 fn shape() -> impl Strategy<Value = Vec<usize>> {
     let extent = || {

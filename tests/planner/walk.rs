@@ -1,4 +1,4 @@
-//! The index arithmetic of `shaders/traversal.wgsl`, written again: which units an invocation visits.
+//! The index arithmetic of `shaders/traversal.wgsl` and `shaders/units_of_memory.wgsl`, written again: which units an invocation visits.
 
 use std::iter::StepBy;
 use std::ops::Range;
@@ -13,6 +13,8 @@ pub struct Start {
     pub y: u32,
     pub weight: u32,
     pub record: u32,
+    /// Elements before the first unit, which the indices are those of.
+    head: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +71,40 @@ impl<'a> Walk<'a> {
                 y += position * digit.y;
             }
         }
-        Start { x, y, weight, record }
+        let mut head = 0;
+        if self.header.sixteens {
+            head = x.wrapping_neg() % 16;
+            assert!(!self.header.own_y && self.header.reduced == 0);
+            weight += if self.header.weight_varies { head } else { 0 };
+        }
+        let x = x + head;
+        Start {
+            x,
+            y,
+            weight,
+            record,
+            head,
+        }
+    }
+
+    /// Elements of a run that fill no unit.
+    pub fn loose(&self, at: Start) -> u32 {
+        self.p.tail + (self.p.units - self.units(at)) * self.header.unit.width()
+    }
+
+    /// Units of a segment.
+    pub fn units(&self, at: Start) -> u32 {
+        match self.header.sixteens {
+            true => (self.p.units * 16 + self.p.tail - at.head) / 16,
+            false => self.p.units,
+        }
+    }
+
+    fn run_units(&self, at: Start) -> u32 {
+        match self.header.sixteens {
+            true => self.units(at),
+            false => self.p.run_units,
+        }
     }
 
     /// The cursors of `units` units from `first` on, as far apart as lanes are many.
@@ -86,8 +121,9 @@ impl<'a> Walk<'a> {
 
     pub fn cursor_at(&self, at: Start, unit: u32) -> Cursor {
         if self.header.runs {
-            let run = unit / self.p.run_units;
-            return self.cursor_in_run(at, run, unit - run * self.p.run_units);
+            let run_units = self.run_units(at);
+            let run = unit / run_units;
+            return self.cursor_in_run(at, run, unit - run * run_units);
         }
         self.in_run(at, 0, unit)
     }
@@ -121,7 +157,7 @@ impl<'a> Walk<'a> {
     pub fn advance(&self, c: Cursor, at: Start) -> Cursor {
         // The kernel where lanes and strides differ does not walk.
         assert_ne!(self.header.kernel, Kernel::Finish);
-        let (stride, run_units) = (self.header.lanes, self.p.run_units);
+        let (stride, run_units) = (self.header.lanes, self.run_units(at));
         if !self.header.runs {
             return Cursor {
                 x: c.x + stride * self.step_x(),
@@ -178,20 +214,36 @@ impl<'a> Walk<'a> {
 
     /// Where a share moves elements: cursors, and which of the neighbouring elements from each on.
     pub fn moves(&self, at: Start, share: &Share) -> impl Iterator<Item = (Cursor, StepBy<Range<u32>>)> {
-        let units = self.cursors(at, share.first, share.units);
-        let units = units.map(|c| (c, (0..self.reach(c)).step_by(1)));
-        // Lanes that hold a segment in registers share the elements after its units, too.
-        let tail = (self.header.tail_share > 0).then(|| {
-            let (lane, lanes) = (share.first, self.header.lanes as usize);
-            (self.in_run(at, 0, self.p.units), (lane..self.p.tail).step_by(lanes))
+        let (sixteens, registers) = (self.header.sixteens, self.header.tail_share > 0);
+        let units = self.cursors(at, share.first, share.units).map(move |c| {
+            assert!(!sixteens || c.x.is_multiple_of(16) && self.place_in_y(c).is_multiple_of(16));
+            (c, (0..self.reach(c)).step_by(1))
         });
-        units.chain(tail)
+        // Lanes that hold a segment in registers share the elements beside its units, too.
+        let (lane, lanes) = (share.first, self.header.lanes);
+        let behind = (sixteens || registers).then(|| {
+            // Those of the head come first.
+            let first = (lane + lanes - at.head % lanes) % lanes;
+            let behind = self.loose(at) - at.head;
+            (
+                self.in_run(at, 0, self.units(at)),
+                (first..behind).step_by(lanes as usize),
+            )
+        });
+        let head = sixteens.then(|| {
+            let mut c = self.in_run(at, 0, 0);
+            c.x -= at.head;
+            c.weight -= if self.header.weight_varies { at.head } else { 0 };
+            (c, (lane..at.head).step_by(lanes as usize))
+        });
+        units.chain(behind).chain(head)
     }
 
     /// Neighbouring elements that are moved from a cursor on: those of its unit, and after the last unit of a run those
     /// that fill no unit.
     pub fn reach(&self, c: Cursor) -> u32 {
-        let last = self.header.tail && self.header.tail_share == 0 && c.unit + 1 == self.p.run_units;
+        let behind = self.header.tail && self.header.tail_share == 0 && !self.header.sixteens;
+        let last = behind && c.unit + 1 == self.p.run_units;
         self.header.unit.width() + if last { self.p.tail } else { 0 }
     }
 
@@ -241,7 +293,7 @@ pub fn shares(step: &Step) -> Vec<Share> {
     let mut shares = Vec::new();
     let mut push = |segment, span, first, lane: u32, units| {
         let units = walk.lane_share(units, lane);
-        if units > 0 || (header.tail_share > 0 && lane < p.tail) {
+        if units > 0 || (header.tail_share > 0 && lane < walk.loose(walk.segment_at(segment))) {
             shares.push(Share {
                 segment,
                 span,
@@ -290,21 +342,28 @@ pub fn shares(step: &Step) -> Vec<Share> {
                 continue;
             }
             for row in 0..header.rows {
+                // Neighbours, or as many apart as the period is.
+                let (block, first) = (group / header.period, group % header.period);
                 let (segment, lane) = match header.kernel {
-                    Kernel::Lane => (alone, 0),
+                    Kernel::Lane => ((block * workgroup + invocation) * header.period + first, 0),
                     Kernel::ShortRows => (alone * header.rows + row, 0),
                     Kernel::Column => {
                         let columns = workgroup / lanes;
                         (group * columns + invocation % columns, invocation / columns)
                     }
                     _ => (
-                        (group * header.rows + row) * (workgroup / lanes) + invocation / lanes,
+                        ((block * header.rows + row) * (workgroup / lanes) + invocation / lanes) * header.period
+                            + first,
                         invocation % lanes,
                     ),
                 };
                 assert!(!header.full_groups || segment < p.segments);
                 if segment < p.segments {
-                    push(segment, 0, 0, lane, p.units);
+                    let at = walk.segment_at(segment);
+                    // Those that share weights begin alike.
+                    let alike = walk.segment_at(first);
+                    assert!(header.period == 1 || at.head == alike.head);
+                    push(segment, 0, 0, lane, walk.units(at));
                 }
             }
         }

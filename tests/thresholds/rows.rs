@@ -1,10 +1,11 @@
 //! Rows that one invocation, part of a workgroup or a workgroup takes whole.
 
 use wgnorm::shader::{Kernel, Parameters, Reduction, Unit};
-use wgnorm::verify::{Norm, Values};
+use wgnorm::verify::{Arrangement, Norm, Running, Values};
 use wgnorm::{Affine, Context, LayerNorm, Layout, Tuning, Variant};
 
 use crate::cases::{case, layer};
+use crate::judged::arranged_failure;
 use crate::{
     around, checked, constant, everywhere, hardware, header, is_candidate, most_units, planned, row_length, row_units,
     software,
@@ -61,6 +62,61 @@ fn short_rows_and_the_first_longer_ones() {
             }
         }
         assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));
+    }
+}
+
+/// Rows that begin anywhere, in units that begin at multiples of sixteen elements of memory: as few as share weights, and fewer,
+/// and rows that leave places without one in the last workgroups.
+#[test]
+fn rows_that_begin_anywhere_in_units_of_memory() {
+    let context = &software()[0];
+    let tuning = context.tuning();
+    let aligned = 16 * tuning.aligned_units as usize;
+    let mut seen = Vec::new();
+    for (variant, kernel, lengths) in [
+        (Variant::Lane, Kernel::Lane, [16 * 48 + 1, 16 * 20 + 6, 16 * 7 + 12]),
+        (
+            Variant::Subgroup,
+            Kernel::Resident,
+            [aligned - 1, aligned + 1, aligned + 30],
+        ),
+    ] {
+        for length in lengths {
+            let period = 16 >> length.trailing_zeros().min(4);
+            let sharing = if variant == Variant::Lane {
+                tuning.lane_workgroup.0 as usize
+            } else {
+                2
+            };
+            for rows in [sharing * period - 1, sharing * period, 9 * period + 5, 35 * period + 1] {
+                let mut rows_of_weights = layer(rows, length);
+                if rows == 9 * period + 5 {
+                    rows_of_weights.x = Values::NearMax.fill(rows * length, 1);
+                }
+                let header = header(&checked(context, &rows_of_weights, variant), kernel);
+                let aligns = header.unit == Unit::Loose
+                    && context.traits().wide_integers
+                    && rows >= sharing * period
+                    && (variant == Variant::Lane || length >= aligned);
+                assert_eq!(header.sixteens, aligns, "{length} {rows}");
+                assert_eq!(header.period as usize, if aligns { period } else { 1 });
+                seen.push((variant, header.period, header.hold));
+                let in_place = arranged_failure(context, &rows_of_weights, Some(variant), Arrangement::InPlace);
+                assert_eq!(in_place, None);
+                // One weight a row: it does not matter where others begin.
+                let instances = case(
+                    Norm::Instance(Running::default()),
+                    &[rows.div_ceil(3), 3, length],
+                    Layout::ChannelsFirst,
+                );
+                let instances = crate::header(&checked(context, &instances, variant), kernel);
+                let (sixteens, period) = (instances.sixteens, instances.period);
+                assert_eq!((sixteens, period), (context.traits().wide_integers, 1));
+            }
+        }
+    }
+    if context.traits().wide_integers {
+        assert!(seen.contains(&(Variant::Lane, 16, false)) && seen.contains(&(Variant::Subgroup, 16, true)));
     }
 }
 

@@ -32,9 +32,22 @@ impl Planner<'_> {
             invocations = invocations.div_ceil(u64::from(header.rows));
         }
         header.workgroup = self.lane_workgroup(invocations);
+        if header.kernel == Kernel::Lane
+            && let Some(period) = self.aligns(&layout, tuning.lane_workgroup.0)
+        {
+            layout.align(&mut header, period);
+            header.runs = true;
+            // Of every so many segments' last workgroup, few invocations may have one.
+            let least = tuning.lane_workgroup.0;
+            let idle = |workgroup: u32| invocations.next_multiple_of(u64::from(workgroup * period)) - invocations;
+            while header.workgroup > least && idle(header.workgroup) > invocations / 16 {
+                header.workgroup /= 2;
+            }
+        }
         self.share_weights(&mut header, &layout);
-        let workgroups = invocations.div_ceil(u64::from(header.workgroup));
-        header.full_groups = self.fills(&layout, header.workgroup * header.rows, workgroups);
+        let places = u64::from(header.workgroup * header.period);
+        let workgroups = invocations.div_ceil(places) * u64::from(header.period);
+        header.full_groups = self.fills(&layout, header.workgroup * header.period * header.rows, workgroups);
         self.push_whole(part, header, params, workgroups, moments)
     }
 
@@ -94,13 +107,34 @@ impl Planner<'_> {
         layout.resident_header(&mut header, lanes);
         header.reduction = self.reduction(lanes, workgroup, variant);
         let slots = workgroup / lanes;
-        header.rows = (layout.groups / slots / tuning.lane_workgroups).clamp(1, tuning.resident_rows);
+        let keeps = self.whole.has_affine && !layout.has_one_weight();
+        if let Some(period) = self.aligns(&layout, 2 * slots)
+            && (!keeps || layout.units >= tuning.aligned_units && !layout.begins_at_fours())
+        {
+            layout.align(&mut header, period);
+        }
+        let groups = layout.groups.div_ceil(slots * header.period);
+        header.rows =
+            (layout.groups / slots / tuning.lane_workgroups.max(header.period)).clamp(1, tuning.resident_rows);
+        // As many for each, where that leaves some without.
+        header.rows = groups.div_ceil(groups.div_ceil(header.rows));
         header.hold = self.whole.has_affine && header.rows > 1 && layout.same_weights();
         let mut params = self.params();
         layout.params(&mut params);
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(slots * header.rows));
-        header.full_groups = self.fills(&layout, slots * header.rows, workgroups);
+        let workgroups = u64::from(groups.div_ceil(header.rows)) * u64::from(header.period);
+        header.full_groups = self.fills(&layout, slots * header.rows * header.period, workgroups);
         self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// Whether units of a walk that begins anywhere are those of memory. Where weights are shared by segments that begin alike, the
+    /// distance between those, of which there are to be as many as `sharing`.
+    fn aligns(&self, layout: &Layout, sharing: u32) -> Option<u32> {
+        let possible = self.traits.wide_integers && self.traits.storage_buffers >= 8;
+        let period = layout.aligns().filter(|_| possible)?;
+        if !self.whole.has_affine || layout.has_one_weight() {
+            return Some(1);
+        }
+        period.filter(|period| layout.same_weights() && layout.groups >= sharing * period)
     }
 
     /// How the lanes of resident segments reduce. Subgroups are full where workgroups are whole numbers of them, and segments
