@@ -1,19 +1,33 @@
-// The units of a lane in loops, for software adapters: the text of a load or a store is compiled once, or four times. One
-// unit goes to the array's start, and the array is turned round by one, until all units are where they belong. Loops over
-// the array itself are unrolled if they are short, hence the blocks.
+// The units of a lane in loops, for software adapters: the text of a load or a store is compiled once, or a few times. One
+// unit goes to the array's start, and the array is turned round by one, until all units are where they belong; eight units at a
+// time. Loops over the array itself are unrolled if they are short, hence the blocks.
 
 fn hold_units(walk: ptr<function, Walk>, place: Place) {
-    for (var i = 0u; i < UNITS; i++) {
-        hold_unit(i, 0u, walk, place);
-        turn(&held_weight);
-        turn(&held_bias);
+    hold_some(0u, walk, place);
+    if (UNITS > 8u) {
+        hold_some(8u, walk, place);
+    }
+}
+
+fn hold_some(first: u32, walk: ptr<function, Walk>, place: Place) {
+    for (var i = first; i < min(first + 8u, UNITS); i++) {
+        hold_unit(i, first, walk, place);
+        turn(&held_weight, first);
+        turn(&held_bias, first);
     }
 }
 
 fn read_units(walk: ptr<function, Walk>, place: Place) {
-    for (var i = 0u; i < UNITS; i++) {
-        read_unit(i, 0u, walk, place);
-        turn(&held);
+    read_some(0u, walk, place);
+    if (UNITS > 8u) {
+        read_some(8u, walk, place);
+    }
+}
+
+fn read_some(first: u32, walk: ptr<function, Walk>, place: Place) {
+    for (var i = first; i < min(first + 8u, UNITS); i++) {
+        read_unit(i, first, walk, place);
+        turn(&held, first);
     }
 }
 

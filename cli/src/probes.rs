@@ -90,7 +90,16 @@ pub fn trials(software: bool) -> Vec<Trial> {
     let few = || layer(&[[1, 1 << 21], [4, 1 << 19], [4, (1 << 19) + 1], [16, (1 << 17) - 1]]);
     let crossed = || columns(&[[16, 3136, 64], [1, 100_000, 32], [1, 500_000, 8], [4, 784, 256]]);
     let runs = || planes(&[[256, 64, 4], [128, 64, 16], [64, 64, 49], [64, 128, 64], [16, 256, 196]]);
-    let held = || layer(&[[32768, 128], [16384, 256], [8192, 512], [4096, 1024], [4096, 1023]]);
+    let held = || {
+        layer(&[
+            [32768, 128],
+            [16384, 256],
+            [8192, 512],
+            [4096, 1024],
+            [4096, 1023],
+            [2048, 2048],
+        ])
+    };
     match software {
         true => vec![
             trial(
@@ -111,13 +120,17 @@ pub fn trials(software: bool) -> Vec<Trial> {
             // With more, rows of odd lengths take seconds to compile.
             trial("short_row_units", &["0", "1", "2", "4"], short()),
             trial("short_row_elements", &["64", "1024", "8192", "65536"], short()),
-            trial("resident_row_units", &["0", "16", "64"], held()),
+            trial(
+                "resident_row_units",
+                &["[0, 0]", "[16, 16]", "[64, 64]", "[64, 128]"],
+                held(),
+            ),
             trial(
                 "aligned_units",
                 &["0", "24", "48", "65"],
                 layer(&[[32768, 127], [16384, 250], [10431, 402], [8208, 511], [4100, 1023]]),
             ),
-            trial("resident_units", &["[1, 8]", "[2, 8]", "[4, 8]"], held()),
+            trial("resident_units", &["[1, 8]", "[1, 16]", "[2, 16]", "[4, 16]"], held()),
             trial("resident_rows", &["1", "8", "64"], held()),
             trial("subgroup_workgroup", &["8", "32"], held()),
             trial(

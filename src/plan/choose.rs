@@ -5,6 +5,7 @@ use super::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_col
 use crate::DeviceTraits;
 use crate::error::{Result, bail};
 use crate::geometry::{Axis, Geometry};
+use crate::shader::Unit;
 use crate::spec::{Operation, Stage, Statistic};
 use crate::tuning::{MAX_TRIPS, Tuning, Variant};
 
@@ -29,11 +30,21 @@ fn held_units(units: u32, segments: u32, tuning: &Tuning) -> u32 {
     each
 }
 
+/// The most units that a lane may hold. What moves units that begin anywhere takes the compiler twice as long.
+fn most_held(layout: &Layout, tuning: &Tuning) -> u32 {
+    let most = tuning.resident_units.1;
+    if layout.unit == Unit::Loose {
+        most.div_ceil(2)
+    } else {
+        most
+    }
+}
+
 /// Lanes of one of so many resident segments in part of a workgroup, if it fits.
-pub(super) fn subgroup_lanes(units: u32, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
-    let (best, most) = tuning.resident_units;
-    let best = best.min(held_units(units, segments, tuning));
-    subgroup_lanes_of(units, traits, tuning, (best, most))
+pub(super) fn subgroup_lanes(layout: &Layout, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
+    let most = most_held(layout, tuning);
+    let best = tuning.resident_units.0.min(held_units(layout.units, segments, tuning));
+    subgroup_lanes_of(layout.units, traits, tuning, (best.min(most), most))
 }
 
 /// The same at so many units each, at best and at most.
@@ -49,10 +60,10 @@ pub(super) fn subgroup_lanes_of(
 }
 
 /// Lanes of one of so many resident segments that has a workgroup to itself, if it fits.
-pub(super) fn workgroup_lanes(units: u32, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
-    let most = tuning.resident_units.1;
-    let best = held_units(units, segments, tuning).min(most);
-    workgroup_lanes_of(units, traits, tuning, (best, most))
+pub(super) fn workgroup_lanes(layout: &Layout, segments: u32, traits: &DeviceTraits, tuning: &Tuning) -> Option<u32> {
+    let most = most_held(layout, tuning);
+    let best = held_units(layout.units, segments, tuning).min(most);
+    workgroup_lanes_of(layout.units, traits, tuning, (best, most))
 }
 
 /// Segments that the choice is made for: very many for batch invariance, whatever their number.
@@ -151,12 +162,12 @@ impl Choice<'_> {
         let bounded = |layout: &Layout, lanes: u32| layout.trips(layout.units.div_ceil(lanes), lanes) <= MAX_TRIPS;
         let fits =
             |traversal, fits: &dyn Fn(&Layout) -> bool| whole && walk(traversal).is_some_and(|layout| fits(&layout));
-        let resident = |is_held: &dyn Fn(u32) -> bool| fits(Traversal::HeldRows, &|layout| is_held(layout.units));
+        let resident = |is_held: &dyn Fn(&Layout) -> bool| fits(Traversal::HeldRows, is_held);
         // Whether lanes can hold a segment does not depend on the number of segments.
         match variant {
             Variant::Lane => fits(Traversal::Rows, &|layout| bounded(layout, 1)),
-            Variant::Subgroup => resident(&|units| subgroup_lanes(units, 1, traits, tuning).is_some()),
-            Variant::Workgroup => resident(&|units| workgroup_lanes(units, 1, traits, tuning).is_some()),
+            Variant::Subgroup => resident(&|layout| subgroup_lanes(layout, 1, traits, tuning).is_some()),
+            Variant::Workgroup => resident(&|layout| workgroup_lanes(layout, 1, traits, tuning).is_some()),
             Variant::Split => true,
             Variant::Column => fits(Traversal::Columns, &|layout| bounded(layout, tuning.column_lanes)),
             Variant::ColumnSplit => {
@@ -191,7 +202,9 @@ impl Choice<'_> {
                 false => Variant::Lane,
             });
         }
-        let order = preferences(self.operation, whole, self.traits, self.tuning);
+        let held = self.geometries.whole(Traversal::HeldRows, self.tuning, self.offsets);
+        let loose = held.is_some_and(|layout| layout.unit == Unit::Loose);
+        let order = preferences(self.operation, whole, loose, self.traits, self.tuning);
         Ok(order
             .into_iter()
             .find(|variant| self.is_possible(*variant))
@@ -205,12 +218,19 @@ pub(super) fn prefers_columns(geometry: &Geometry, tuning: &Tuning) -> bool {
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some())
 }
 
-/// The variants from the one that should run to the ones that will do.
-fn preferences(operation: &Operation, geometry: &Geometry, traits: &DeviceTraits, tuning: &Tuning) -> Vec<Variant> {
+/// The variants from the one that should run to the ones that will do. `loose`: units begin anywhere.
+fn preferences(
+    operation: &Operation,
+    geometry: &Geometry,
+    loose: bool,
+    traits: &DeviceTraits,
+    tuning: &Tuning,
+) -> Vec<Variant> {
     let segments = counted_segments(operation, geometry);
     let across = prefers_columns(geometry, tuning);
     let units = geometry.length / tuning.widest_unit;
-    let resident = units > tuning.short_row_units && units <= tuning.resident_row_units;
+    let (anywhere, whole) = tuning.resident_row_units;
+    let resident = units > tuning.short_row_units && units <= if loose { anywhere } else { whole };
     let fills = segments >= tuning.lane_segments || geometry.length <= tuning.lane_elements;
     match (across, traits.software) {
         (true, true) if geometry.length <= tuning.column_elements => {

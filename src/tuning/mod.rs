@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use table::{TABLE_VERSION, TuningTable};
-use table::{at_most, one_of, ordered, power_of_two, powers_of_two, thresholds, up_to};
+use table::{at_most, from_none, one_of, ordered, power_of_two, powers_of_two, thresholds, up_to};
 
 use crate::error::{Error, ErrorKind};
 
@@ -91,8 +91,8 @@ thresholds! {
     lane_segments: u32 = up_to(1 << 30),
     /// Longest segment, in elements, that is not worth splitting even if there are fewer.
     lane_elements: u32 = at_most(1 << 30),
-    /// Longest segment, in units, that invocations of a software adapter hold in registers together.
-    resident_row_units: u32 = at_most(1 << 10),
+    /// Longest segments, in units, that invocations of a software adapter hold in registers: that begin anywhere, and of whole units.
+    resident_row_units: (u32, u32) = from_none(1 << 10),
     /// Fewest units of a segment, of no multiple of four elements, for which invocations that keep its weights hold the units of memory.
     aligned_units: u32 = at_most(1 << 10),
     /// Shortest run, in elements, that is worth following along a segment rather than across segments.
@@ -151,11 +151,11 @@ impl Tuning {
         short_row_elements: 8192,
         lane_segments: 32,
         lane_elements: 1024,
-        resident_row_units: 64,
+        resident_row_units: (64, 128),
         aligned_units: 24,
         run_elements: 16,
         subgroup_workgroup: 8,
-        resident_units: (1, 8),
+        resident_units: (1, 16),
         resident_fill: (1, 1),
         resident_rows: 64,
         workgroup_lanes: (16, 256),
@@ -178,7 +178,7 @@ impl Tuning {
     /// worth holding (SwiftShader, layer norm of 4096×1024: 0.13 of a copy with all of it in registers, 0.26 without).
     /// `benches/records/2026-11-26-llvmpipe-resident.md` has more.
     pub const SOFTWARE_NARROW: Self = Self {
-        resident_row_units: 0,
+        resident_row_units: (0, 0),
         ..Self::SOFTWARE
     };
 
@@ -207,7 +207,7 @@ impl Tuning {
         short_row_elements: 0,
         lane_segments: 1 << 16,
         lane_elements: 0,
-        resident_row_units: 0,
+        resident_row_units: (0, 0),
         aligned_units: 0,
         run_elements: 32,
         subgroup_workgroup: 128,

@@ -211,6 +211,13 @@ pub(super) fn ordered(most: u32) -> Range<(u32, u32)> {
     )
 }
 
+pub(super) fn from_none(most: u32) -> Range<(u32, u32)> {
+    range(
+        format!("two numbers from 0 to {most}, the smaller first"),
+        move |(low, high)| low <= high && high <= most,
+    )
+}
+
 /// Declares [`Tuning`]: every threshold with its meaning, its type, and the values it may have.
 macro_rules! thresholds {
     ($(#[doc = $meaning:literal] $name:ident: $type:ty = $range:expr),* $(,)?) => {

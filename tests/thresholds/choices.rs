@@ -41,12 +41,15 @@ fn software_by_the_length_that_registers_hold() {
         let tuning = context.tuning();
         let first = |units: u32| (tuning.widest_unit * units) as usize;
         let alone = first(tuning.short_row_units + 1);
-        let together = first(tuning.resident_row_units + 1);
+        let (anywhere, whole) = tuning.resident_row_units;
+        let (anywhere, whole) = (first(anywhere + 1), first(whole));
         for (length, variant) in [
             (alone - 1, Variant::Lane),
             (alone, Variant::Subgroup),
-            (together - 1, Variant::Subgroup),
-            (together, Variant::Split),
+            (anywhere - 1, Variant::Subgroup),
+            (anywhere + 1, Variant::Split),
+            (whole, Variant::Subgroup),
+            (whole + 16, Variant::Split),
         ] {
             assert_eq!(choice(context, &layer(5, length)), variant, "{length}");
         }

@@ -87,11 +87,11 @@ impl Planner<'_> {
         let segments = counted_segments(self.operation, &self.whole.applied);
         let (lanes, workgroup) = match variant {
             Variant::Subgroup => (
-                subgroup_lanes(layout.units, segments, traits, tuning),
+                subgroup_lanes(&layout, segments, traits, tuning),
                 tuning.subgroup_workgroup,
             ),
             _ => {
-                let lanes = workgroup_lanes(layout.units, segments, traits, tuning);
+                let lanes = workgroup_lanes(&layout, segments, traits, tuning);
                 (lanes, lanes.unwrap_or_default())
             }
         };

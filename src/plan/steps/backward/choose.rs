@@ -65,7 +65,7 @@ impl Planner<'_> {
         let held = held.min_by_key(|&variant| !self.holds_gradients(part, variant, parameters));
         // Software adapters hold rows of which each of eight lanes has a unit; see the forward's resident rows.
         let enough = self.whole.applied.length >= 4 * self.traits.smallest_subgroup();
-        let holds = !self.traits.software || self.tuning.resident_row_units > 0 && enough;
+        let holds = !self.traits.software || self.tuning.resident_row_units.1 > 0 && enough;
         if let (Some(variant), true, false) = (held, holds, summed) {
             return Ok(variant);
         }
