@@ -8,10 +8,10 @@ fn hold_units(first: Cursor, place: Place) {
     }
 }
 
-fn hold_some(from: u32, first: Cursor, place: Place) {
-    for (var i = from; i < min(from + 8u, UNITS); i++) {
-        hold_unit(i, from, first, place);
-        turn(&held_weight, from);
+fn hold_some(block: u32, first: Cursor, place: Place) {
+    for (var i = block; i < min(block + 8u, UNITS); i++) {
+        hold_unit(i, block, first, place);
+        turn(&held_weight, block);
     }
 }
 
@@ -22,10 +22,10 @@ fn read_units(row: Row, place: Place) {
     }
 }
 
-fn read_some(from: u32, row: Row, place: Place) {
-    for (var i = from; i < min(from + 8u, UNITS); i++) {
-        read_unit(i, from, row, place);
-        turn(&held, from);
-        turn(&held_dy, from);
+fn read_some(block: u32, row: Row, place: Place) {
+    for (var i = block; i < min(block + 8u, UNITS); i++) {
+        read_unit(i, block, row, place);
+        turn(&held, block);
+        turn(&held_dy, block);
     }
 }

@@ -302,6 +302,7 @@ fn traits_of(device: &wgpu::Device) -> DeviceTraits {
         software: info.device_type == wgpu::DeviceType::Cpu,
         subgroup_size: subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         wide_integers: device.features().contains(wgpu::Features::SHADER_INT64),
+        aliased_writes: !cfg!(target_family = "wasm"),
         workgroup_invocations: limits
             .max_compute_invocations_per_workgroup
             .min(limits.max_compute_workgroup_size_x),

@@ -11,6 +11,8 @@ pub struct DeviceTraits {
     pub subgroup_size: Option<(u32, u32)>,
     /// True if shaders may use 64-bit integers.
     pub wide_integers: bool,
+    /// True if two bindings may write one buffer, which browsers refuse.
+    pub aliased_writes: bool,
     /// Invocations in a workgroup, at most.
     pub workgroup_invocations: u32,
     /// Bytes of workgroup memory.
@@ -32,6 +34,7 @@ impl DeviceTraits {
             software,
             subgroup_size: None,
             wide_integers: false,
+            aliased_writes: false,
             workgroup_invocations: 256,
             workgroup_memory: 16384,
             workgroups_per_dimension: 65535,

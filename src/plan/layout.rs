@@ -219,8 +219,7 @@ impl Layout {
 
     /// Makes units begin at multiples of sixteen elements, and the segments of an invocation, or of a workgroup, lie `period` apart.
     pub fn align(&self, header: &mut Header, period: u32) {
-        (header.sixteens, header.pairs, header.y_pairs) = (true, true, !header.output_in_x);
-        (header.tail, header.period) = (true, period);
+        (header.sixteens, header.tail, header.period) = (true, true, period);
         // A segment is one run, and what is beside its units is not behind them alone.
         header.full_lanes = false;
         // A head and what is behind make up what the length leaves of units, and another unit where the head is more than that.

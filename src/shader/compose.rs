@@ -87,7 +87,7 @@ impl Header {
                 modules.push(halves);
             }
             if self.pairs && self.unit == Unit::Mat4 || self.sixteens {
-                modules.push(sixteen);
+                modules.push(pick(self.pairs, sixteen, sixteen_f32));
             }
             modules.push(match self.kernel {
                 kernel if kernel.reads_dy() => self.loads_of_dy(),

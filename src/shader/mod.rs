@@ -464,8 +464,8 @@ impl Header {
     pub fn bindings(&self) -> Vec<Binding> {
         let kernel = self.kernel;
         let in_place = kernel.writes_y() && self.output_in_x;
-        let pairs = self.unit == Unit::Loose && kernel.reads_x() && self.pairs;
-        let y_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.y_pairs;
+        let pairs = self.unit == Unit::Loose && kernel.reads_x() && (self.pairs || self.sixteens);
+        let y_pairs = self.unit == Unit::Loose && kernel.writes_y() && (self.y_pairs || self.sixteens && !in_place);
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
         let running = matches!(kernel, Kernel::Given | Kernel::Renorm | Kernel::Running);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;

@@ -150,6 +150,7 @@ modules!(
     short_rows,
     single,
     sixteen,
+    sixteen_f32,
     storage_columns_pairs,
     storage_f32,
     storage_f32_pairs,

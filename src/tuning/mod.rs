@@ -179,6 +179,16 @@ impl Tuning {
     /// `benches/records/2026-11-26-llvmpipe-resident.md` has more.
     pub const SOFTWARE_NARROW: Self = Self {
         resident_row_units: (0, 0),
+        short_row_units: 0,
+        ..Self::SOFTWARE
+    };
+
+    /// For software adapters without subgroups: a segment is one invocation's, since barriers cost more than anything
+    /// (llvmpipe through GL, layer norm of 32768×128: 0.15 of a copy with eight invocations, 0.32 with one that reads it twice,
+    /// 0.66 with one that holds it). `benches/records/2026-11-27-llvmpipe-gl.json`.
+    pub const SOFTWARE_ALONE: Self = Self {
+        resident_row_units: (0, 0),
+        short_row_units: 16,
         ..Self::SOFTWARE
     };
 
@@ -234,6 +244,7 @@ impl Tuning {
     pub fn for_traits(traits: &crate::DeviceTraits) -> &'static Self {
         match (traits.software, traits.subgroup_size) {
             (true, Some((..8, _))) => &Self::SOFTWARE_NARROW,
+            (true, None) => &Self::SOFTWARE_ALONE,
             (true, _) => &Self::SOFTWARE,
             (false, _) => &Self::HARDWARE,
         }

@@ -19,10 +19,16 @@ pub fn devices() -> Vec<DeviceTraits> {
             devices.push(DeviceTraits {
                 subgroup_size,
                 wide_integers: software,
+                aliased_writes: software,
                 ..DeviceTraits::minimal(software)
             });
         }
     }
+    // As through GL.
+    devices.push(DeviceTraits {
+        aliased_writes: true,
+        ..DeviceTraits::minimal(true)
+    });
     devices
 }
 

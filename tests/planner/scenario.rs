@@ -54,10 +54,10 @@ pub fn scenario() -> impl Strategy<Value = Option<Scenario>> {
 pub fn rows() -> impl Strategy<Value = Scenario> {
     let shape = (48..=130usize, 1..=80usize, 1..=3usize);
     let tuning = (1..=16u32, select(vec![8u32, 16, 64]), select(vec![0u32, 5]));
-    (shape, any::<[bool; 4]>(), tuning, places()).prop_map(
+    (shape, any::<[bool; 5]>(), tuning, places()).prop_map(
         |(
             (length, rows, channels),
-            [weight, bias, statistics, instance],
+            [weight, bias, statistics, instance, wide_integers],
             (workgroups, most, aligned_units),
             places,
         )| {
@@ -74,7 +74,8 @@ pub fn rows() -> impl Strategy<Value = Scenario> {
             };
             let traits = DeviceTraits {
                 subgroup_size: Some((8, 8)),
-                wide_integers: true,
+                wide_integers,
+                aliased_writes: true,
                 ..DeviceTraits::minimal(true)
             };
             let mut tuning = Tuning::SOFTWARE;
@@ -363,6 +364,7 @@ fn device() -> impl Strategy<Value = (DeviceTraits, Tuning)> {
                 let traits = DeviceTraits {
                     subgroup_size,
                     wide_integers,
+                    aliased_writes: wide_integers,
                     workgroups_per_dimension,
                     workgroup_invocations,
                     storage_buffers,

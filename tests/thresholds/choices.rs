@@ -59,7 +59,7 @@ fn software_by_the_length_that_registers_hold() {
 #[test]
 fn software_by_the_size_of_subgroups() {
     for (subgroup_size, tuning) in [
-        (None, Tuning::SOFTWARE),
+        (None, Tuning::SOFTWARE_ALONE),
         (Some((4, 4)), Tuning::SOFTWARE_NARROW),
         (Some((8, 8)), Tuning::SOFTWARE),
     ] {

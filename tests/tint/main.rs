@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut devices = devices();
     for traits in &mut devices {
-        traits.wide_integers = false;
+        (traits.wide_integers, traits.aliased_writes) = (false, false);
     }
     let mut compositions = Compositions::default();
     // Sorted, so that numbers are the same at every run.

@@ -33,7 +33,7 @@ impl Planner<'_> {
         }
         header.workgroup = self.lane_workgroup(invocations);
         if header.kernel == Kernel::Lane
-            && let Some(period) = self.aligns(&layout, tuning.lane_workgroup.0)
+            && let Some(period) = self.aligns(&layout, self.has_eight_lanes().then_some(tuning.lane_workgroup.0))
         {
             layout.align(&mut header, period);
             header.runs = true;
@@ -58,9 +58,14 @@ impl Planner<'_> {
         one_dimension && layout.groups.is_multiple_of(segments)
     }
 
+    /// True if subgroups are eight lanes, an eighth of a unit each.
+    fn has_eight_lanes(&self) -> bool {
+        self.traits.subgroup_size == Some((8, 8))
+    }
+
     /// Lanes that walk over equal segments in step share what they load of the weight.
     pub(super) fn share_weights(&self, header: &mut Header, layout: &Layout) {
-        let eight_lanes = self.traits.subgroup_size == Some((8, 8)) && header.workgroup.is_multiple_of(8);
+        let eight_lanes = self.has_eight_lanes() && header.workgroup.is_multiple_of(8);
         let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose);
         if sixteen && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
             header.parameters = Parameters::Shared;
@@ -108,8 +113,10 @@ impl Planner<'_> {
         header.reduction = self.reduction(lanes, workgroup, variant);
         let slots = workgroup / lanes;
         let keeps = self.whole.has_affine && !layout.has_one_weight();
-        if let Some(period) = self.aligns(&layout, 2 * slots)
-            && (!keeps || layout.units >= tuning.aligned_units && !layout.begins_at_fours())
+        let fours = traits.wide_integers && layout.begins_at_fours();
+        // Weights are kept from one segment to a second one at least.
+        if let Some(period) = self.aligns(&layout, Some(2 * slots))
+            && (!keeps || layout.units >= tuning.aligned_units && !fours)
         {
             layout.align(&mut header, period);
         }
@@ -126,15 +133,16 @@ impl Planner<'_> {
         self.push_whole(part, header, params, workgroups, moments)
     }
 
-    /// Whether units of a walk that begins anywhere are those of memory. Where weights are shared by segments that begin alike, the
-    /// distance between those, of which there are to be as many as `sharing`.
-    fn aligns(&self, layout: &Layout, sharing: u32) -> Option<u32> {
-        let possible = self.traits.wide_integers && self.traits.storage_buffers >= 8;
+    /// Whether units of a walk that begins anywhere are those of memory. Where as many segments as `sharing` share what they read of
+    /// the weight, the distance between those that begin alike: there have to be so many.
+    fn aligns(&self, layout: &Layout, sharing: Option<u32>) -> Option<u32> {
+        let possible = self.traits.aliased_writes && self.traits.storage_buffers >= 8;
         let period = layout.aligns().filter(|_| possible)?;
-        if !self.whole.has_affine || layout.has_one_weight() {
-            return Some(1);
+        let shares = self.whole.has_affine && !layout.has_one_weight() && layout.same_weights();
+        match sharing.filter(|_| shares) {
+            Some(sharing) => period.filter(|period| layout.groups >= sharing * period),
+            None => Some(1),
         }
-        period.filter(|period| layout.same_weights() && layout.groups >= sharing * period)
     }
 
     /// How the lanes of resident segments reduce. Subgroups are full where workgroups are whole numbers of them, and segments

@@ -168,7 +168,7 @@ impl Planner<'_> {
                 let even = |n: u32| n.is_multiple_of(2);
                 let mut strides = params.digits.iter().map(|digit| digit.weight);
                 let even = even(params.weight_offset) && even(params.bias_shift) && strides.all(even);
-                header.pairs = header.sixteens || alone(Slot::X);
+                header.pairs = wide && header.sixteens || alone(Slot::X);
                 header.y_pairs = wide && header.kernel.writes_y() && !header.output_in_x;
                 header.weight_pairs =
                     header.parameters == Parameters::Shared && even && alone(Slot::Weight) && alone(Slot::Bias);
