@@ -155,7 +155,7 @@ impl Tuning {
         aligned_units: 24,
         run_elements: 16,
         subgroup_workgroup: 8,
-        resident_units: (1, 16),
+        resident_units: (2, 16),
         resident_fill: (1, 1),
         resident_rows: 64,
         workgroup_lanes: (16, 256),
