@@ -2,8 +2,8 @@
 // or a workgroup; see the files that call this for which).
 //   y = (x - mean) / sqrt(var + eps) * weight + bias
 // Lane j of a segment holds its units j, j + LANES, ..., and of the elements beside them (resident_tail.wgsl) as many:
-// one read and one write. Where units begin: units_of_run.wgsl and units_of_memory.wgsl. The segment is one chunk: its pivot is the mean to f32, and the deviations from that give the
-// mean's rest and the squares.
+// one read and one write. Where units begin: units_of_run.wgsl and units_of_memory.wgsl. The segment is one chunk: its
+// pivot is the mean to f32, and the deviations from that give the mean's rest and the squares.
 //   s = sum(x - k), q = sum((x - k)^2)
 // How k is found: resident_quick.wgsl and resident_exact.wgsl.
 // Lanes without a segment repeat the last one and write nothing, so that control

@@ -29,9 +29,9 @@ pub enum Slot {
     From,
     /// Where they go.
     To,
-    /// x once more, as pairs of elements.
+    /// x once more, as pairs of elements, or fours or sixteens.
     XPairs,
-    /// y once more, as pairs of elements.
+    /// y once more, likewise.
     YPairs,
     /// Weight once more, as pairs of elements.
     WeightPairs,

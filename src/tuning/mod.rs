@@ -176,7 +176,8 @@ impl Tuning {
 
     /// For software adapters whose subgroups have fewer than eight lanes: more of a segment falls to each of them than is
     /// worth holding (SwiftShader, layer norm of 4096×1024: 0.13 of a copy with all of it in registers, 0.26 without).
-    /// `benches/records/2026-11-26-llvmpipe-resident.md` has more.
+    /// `benches/records/2026-11-26-llvmpipe-resident.md` has more. Nor are short rows held (16384×64: 0.09, and 0.11 without;
+    /// `benches/records/2026-11-27-llvmpipe-aligned.md`).
     pub const SOFTWARE_NARROW: Self = Self {
         resident_row_units: (0, 0),
         short_row_units: 0,
@@ -185,7 +186,7 @@ impl Tuning {
 
     /// For software adapters without subgroups: a segment is one invocation's, since barriers cost more than anything
     /// (llvmpipe through GL, layer norm of 32768×128: 0.15 of a copy with eight invocations, 0.32 with one that reads it twice,
-    /// 0.66 with one that holds it). `benches/records/2026-11-27-llvmpipe-gl.json`.
+    /// 0.64 to 0.66 with one that holds it). `benches/records/2026-11-27-llvmpipe-aligned.md`.
     pub const SOFTWARE_ALONE: Self = Self {
         resident_row_units: (0, 0),
         short_row_units: 16,

@@ -166,8 +166,8 @@ fn check_bindings(scenario: &Scenario, step: &Step) {
         for (other, _, (_, there)) in alike {
             assert!(!other.written || binding.read_write, "{:?} of {step:?}", binding.slot);
             let overlap = there.start < bytes.end && bytes.start < there.end;
-            // Every element of y is written through one of its two bindings, which only adapters with 64-bit integers
-            // have: no browser.
+            // Every element of y is written through one of its two bindings, where the device lets two write one buffer:
+            // no browser does.
             let once_more = binding.slot != other.slot && binding.slot.single() == other.slot.single();
             assert!(
                 !(binding.read_write && overlap && !once_more),

@@ -83,10 +83,12 @@ fn rows_that_begin_anywhere_in_units_of_memory() {
     ] {
         for length in lengths {
             let period = 16 >> length.trailing_zeros().min(4);
-            let sharing = if variant == Variant::Lane {
-                tuning.lane_workgroup.0 as usize
-            } else {
-                2
+            // Where lanes have no subgroup to share weights in, it does not matter how rows begin.
+            let alone = variant == Variant::Lane && context.traits().subgroup_size != Some((8, 8));
+            let held = planned(context, &layer(1, length), Some(variant)).steps[0].header;
+            let sharing = match variant {
+                Variant::Lane => tuning.lane_workgroup.0 as usize,
+                _ => 2 * (held.workgroup / held.lanes) as usize,
             };
             for rows in [sharing * period - 1, sharing * period, 9 * period + 5, 35 * period + 1] {
                 let mut rows_of_weights = layer(rows, length);
@@ -94,12 +96,12 @@ fn rows_that_begin_anywhere_in_units_of_memory() {
                     rows_of_weights.x = Values::NearMax.fill(rows * length, 1);
                 }
                 let header = header(&checked(context, &rows_of_weights, variant), kernel);
-                let aligns = header.unit == Unit::Loose
-                    && context.traits().wide_integers
-                    && rows >= sharing * period
+                assert_eq!(header.unit, Unit::Loose);
+                let aligns = context.traits().aliased_writes
+                    && (alone || rows >= sharing * period)
                     && (variant == Variant::Lane || length >= aligned);
                 assert_eq!(header.sixteens, aligns, "{length} {rows}");
-                assert_eq!(header.period as usize, if aligns { period } else { 1 });
+                assert_eq!(header.period as usize, if aligns && !alone { period } else { 1 });
                 seen.push((variant, header.period, header.hold));
                 let in_place = arranged_failure(context, &rows_of_weights, Some(variant), Arrangement::InPlace);
                 assert_eq!(in_place, None);
@@ -111,13 +113,13 @@ fn rows_that_begin_anywhere_in_units_of_memory() {
                 );
                 let instances = crate::header(&checked(context, &instances, variant), kernel);
                 let (sixteens, period) = (instances.sixteens, instances.period);
-                assert_eq!((sixteens, period), (context.traits().wide_integers, 1));
+                assert_eq!((sixteens, period), (context.traits().aliased_writes, 1));
             }
         }
     }
-    if context.traits().wide_integers {
-        assert!(seen.contains(&(Variant::Lane, 16, false)) && seen.contains(&(Variant::Subgroup, 16, true)));
-    }
+    assert!(seen.contains(&(Variant::Subgroup, 16, true)));
+    let shares = context.traits().subgroup_size == Some((8, 8));
+    assert_eq!(seen.contains(&(Variant::Lane, 16, false)), shares);
 }
 
 #[test]
