@@ -187,7 +187,7 @@ impl Default for Facts {
 pub struct Step {
     /// The pipeline.
     pub header: Header,
-    /// The uniform block.
+    /// What the kernel is told.
     pub params: Params,
     /// Workgroups, over all dimensions.
     pub workgroups: u64,

@@ -396,6 +396,8 @@ pub struct Header {
     pub reduction: Reduction,
     /// Bindings that must be `read_write` because they share a buffer with one that is written.
     pub shared: Slots,
+    /// Parameters are immediates, and no uniform block.
+    pub immediates: bool,
 }
 
 impl Header {
@@ -457,6 +459,7 @@ impl Header {
             output_in_x: false,
             reduction: Reduction::Tree,
             shared: Slots::default(),
+            immediates: false,
         }
     }
 
@@ -572,7 +575,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 21] {
+    fn constants(&self) -> [(&'static str, u32); 22] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -585,6 +588,7 @@ impl Header {
             ("WEIGHT_STEP", self.weight_step),
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
+            ("DIGITS", self.digits()),
             ("UNITS", self.units),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
@@ -660,6 +664,10 @@ impl Header {
         for (name, value) in self.switches().into_iter().filter(|(name, _)| named.contains(name)) {
             let _ = writeln!(text, "const {name}: bool = {value};");
         }
+        text.push_str(match self.immediates {
+            true => "var<immediate> p: Params;\n",
+            false => "@group(0) @binding(0) var<uniform> p: Params;\n",
+        });
         for binding in self.bindings() {
             let _ = writeln!(
                 text,
