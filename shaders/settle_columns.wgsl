@@ -10,6 +10,7 @@ fn settle_one(t: Moments, i: u32, index: u32, writes: bool) -> vec4<f32> {
     if (writes) {
         emit_moments(index + i * RECORD_STEP, single);
         emit_record(index + i * RECORD_STEP, record);
+        emit_running(index + i * RECORD_STEP, single);
     }
     return record;
 }

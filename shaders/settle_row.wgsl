@@ -16,6 +16,7 @@ fn settled(single: Single, record: vec4<f32>, index: u32, writes: bool) -> Norma
     if (writes) {
         emit_moments(index, single);
         emit_record(index, record);
+        emit_running(index, single);
     }
     return normalizer_of(record);
 }

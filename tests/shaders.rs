@@ -155,7 +155,13 @@ fn parameters_match_the_shader() {
     assert_eq!(*span, header.params_bytes());
     // After the digits, of which the kernel knows as many as it uses.
     let left_out = size_of::<Params>() - header.params_bytes() as usize;
-    let moved = |offset: usize| if offset > offset_of!(Params, digits) { offset + left_out } else { offset };
+    let moved = |offset: usize| {
+        if offset > offset_of!(Params, digits) {
+            offset + left_out
+        } else {
+            offset
+        }
+    };
     let offset = |name: &str| {
         let member = members.iter().find(|m| m.name.as_deref() == Some(name));
         member.map(|m| moved(m.offset as usize))

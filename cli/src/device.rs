@@ -127,6 +127,14 @@ impl DeviceArgs {
 
 impl Device {
     /// The adapter's name with its backend and driver, or `cpu`.
+    /// True if all that is asked of the device goes through one context of OpenGL.
+    pub fn is_open_gl(&self) -> bool {
+        match self {
+            Self::Cpu => false,
+            Self::Gpu(context) => context.adapter_info().backend == wgnorm::wgpu::Backend::Gl,
+        }
+    }
+
     pub fn describe(&self) -> String {
         match self {
             Self::Cpu => "cpu".into(),

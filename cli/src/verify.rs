@@ -265,7 +265,8 @@ fn record_error(entry: &mut CaseReport, error: &wgnorm::Error) {
 }
 
 /// Runs all items, as many at a time as there are threads, since drivers compile on the thread that asks: into one report, in
-/// their order.
+/// their order. Through OpenGL one after the other: a device is one context there, for which wgpu waits six seconds and panics,
+/// and two threads that compile can keep a third from it for longer.
 pub fn in_parallel<T: Send>(
     device: &Device,
     items: Vec<T>,
@@ -280,7 +281,11 @@ pub fn in_parallel<T: Send>(
         bar.inc(1);
         result.map(|()| report)
     };
-    let reports: Result<Vec<_>> = items.into_par_iter().enumerate().map(one).collect();
+    let alone = device.is_open_gl();
+    let reports: Result<Vec<_>> = match alone {
+        true => items.into_iter().enumerate().map(one).collect(),
+        false => items.into_par_iter().enumerate().map(one).collect(),
+    };
     bar.finish_and_clear();
     let mut all = Report::new(device.describe());
     for case in reports?.into_iter().flat_map(|report| report.cases) {

@@ -18,7 +18,10 @@ impl Header {
             pick(self.is_norm(), record_norm, record),
             pick(self.moments, moments_write, moments_skip),
             pick(self.records, records_write, records_skip),
+            pick(self.running, running_write, running_skip),
         ];
+        let rate = pick(self.counts_batches, rate_of_batches, rate_fixed);
+        let updating = [running_update, rate];
         let settling = [
             pick(columns, settle_columns, settle_row),
             pick(columns, normalizer_columns, normalizer_row),
@@ -50,6 +53,9 @@ impl Header {
         });
         if self.power == Power::Any || self.takes_windows() {
             modules.push(raise);
+        }
+        if self.running {
+            modules.extend(updating);
         }
         if self.walks() {
             modules.extend([traversal, pick(self.sixteens, units_of_memory, units_of_run)]);
@@ -154,17 +160,23 @@ impl Header {
             }
             Kernel::Finish => {
                 modules.extend(statistics);
-                modules.extend([tree, finish]);
+                modules.extend([part, combine_parts, tree, finish]);
             }
             Kernel::Apply => {
                 modules.extend(application);
-                modules.push(settling[1]);
-                modules.push(pick(columns, recorded_columns, recorded_row));
                 modules.push(normalize);
-                modules.extend(match self.parameters {
-                    Parameters::Shared => &[apply_shared, shared_load][..],
-                    _ => &[entry_spans, apply],
-                });
+                if self.merges {
+                    modules.extend(statistics);
+                    modules.extend(settling);
+                    modules.extend([part, combine_parts, entry_spans, apply_parts]);
+                } else {
+                    modules.push(settling[1]);
+                    modules.push(pick(columns, recorded_columns, recorded_row));
+                    modules.extend(match self.parameters {
+                        Parameters::Shared => &[apply_shared, shared_load][..],
+                        _ => &[entry_spans, apply],
+                    });
+                }
             }
             Kernel::Given => modules.extend([entry, given]),
             Kernel::Inverse => {
@@ -173,8 +185,8 @@ impl Header {
             }
             Kernel::Renorm => modules.extend([entry, renorm]),
             Kernel::Running => {
-                modules.extend([entry, exponents, moments, running]);
-                modules.push(pick(self.counts_batches, rate_of_batches, rate_fixed));
+                modules.extend([entry, exponents, moments, part, running]);
+                modules.extend(updating);
             }
             Kernel::Window => {
                 modules.extend(application);

@@ -390,6 +390,10 @@ pub struct Header {
     pub records: bool,
     /// Moments are written.
     pub moments: bool,
+    /// Running statistics are updated by what settles a segment, which is a channel.
+    pub running: bool,
+    /// What writes y combines the parts of segments itself.
+    pub merges: bool,
     /// y lies in the binding of x.
     pub output_in_x: bool,
     /// How resident segments reduce.
@@ -456,6 +460,8 @@ impl Header {
             counts_batches: false,
             records: false,
             moments: false,
+            running: false,
+            merges: false,
             output_in_x: false,
             reduction: Reduction::Tree,
             shared: Slots::default(),
@@ -470,11 +476,13 @@ impl Header {
         let pairs = self.unit == Unit::Loose && kernel.reads_x() && (self.pairs || self.sixteens);
         let y_pairs = self.unit == Unit::Loose && kernel.writes_y() && (self.y_pairs || self.sixteens && !in_place);
         let weight_pairs = self.unit == Unit::Loose && kernel.writes_y() && self.weight_pairs;
-        let running = matches!(kernel, Kernel::Given | Kernel::Renorm | Kernel::Running);
+        let updates = kernel == Kernel::Running || self.running;
+        let running = updates || matches!(kernel, Kernel::Given | Kernel::Renorm);
         let weighs = kernel.writes_y() || kernel.reads_dy() || kernel.gathers() || kernel == Kernel::Inverse;
         let settles = matches!(kernel, Kernel::GradientFinish | Kernel::GradientGiven);
         let dx_over = |place| kernel.writes_dx() && self.dx_place == place;
-        let reads_records = kernel == Kernel::Apply || (kernel.reads_dy() && !self.takes_windows()) || settles;
+        let reads_records =
+            kernel == Kernel::Apply && !self.merges || (kernel.reads_dy() && !self.takes_windows()) || settles;
         let takes_coefficients = settles || kernel == Kernel::GradientApply && !self.given;
         let used = [
             (Slot::X, kernel.reads_x() && !dx_over(DxPlace::OverX), in_place),
@@ -487,9 +495,13 @@ impl Header {
                 !reads_records,
             ),
             (Slot::Moments, self.moments, true),
-            (Slot::Parts, matches!(kernel, Kernel::Finish | Kernel::Running), false),
-            (Slot::RunningMean, running, kernel == Kernel::Running),
-            (Slot::RunningVar, running, kernel == Kernel::Running),
+            (
+                Slot::Parts,
+                self.merges || matches!(kernel, Kernel::Finish | Kernel::Running),
+                false,
+            ),
+            (Slot::RunningMean, running, updates),
+            (Slot::RunningVar, running, updates),
             (Slot::Batches, self.counts_batches, true),
             (
                 Slot::Corrections,

@@ -133,6 +133,8 @@ thresholds! {
     column_elements: u32 = at_most(1 << 30),
     /// Most parts of a segment that one invocation combines alone.
     finish_parts: u32 = up_to(1 << 14),
+    /// Most parts of a segment that every invocation which writes y combines alone.
+    apply_parts: u32 = at_most(1 << 14),
 }
 
 /// Loop iterations that an invocation may run through, over all its loops: llvmpipe stops at 65,535, silently.
@@ -172,6 +174,7 @@ impl Tuning {
         column_units: 256,
         column_elements: 32,
         finish_parts: 1024,
+        apply_parts: 0,
     };
 
     /// For software adapters whose subgroups have fewer than eight lanes: more of a segment falls to each of them than is
@@ -203,7 +206,7 @@ impl Tuning {
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
-    pub const SOFTWARE_UNUSED: &[&str] = &["resident_fill", "workgroup_units", "workgroup_segments"];
+    pub const SOFTWARE_UNUSED: &[&str] = &["resident_fill", "workgroup_units", "workgroup_segments", "apply_parts"];
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
@@ -239,6 +242,7 @@ impl Tuning {
         column_units: 1 << 20,
         column_elements: 0,
         finish_parts: 2,
+        apply_parts: 8,
     };
 
     /// The built-in table's row for a device.

@@ -73,7 +73,7 @@ pub fn trips(step: &Step) -> u64 {
             u64::from(header.rows) * (8 * u64::from(header.units + header.tail_share) + 16)
         }
         Kernel::Partial => u64::from(header.rows) * (accumulated(share(p.span_units)) + 1),
-        Kernel::Apply => u64::from(header.rows) * (walked(share(p.span_units)) + 1),
+        Kernel::Apply => u64::from(header.rows) * (walked(share(p.span_units)) + 1 + u64::from(p.parts)),
         Kernel::Finish => share(p.parts),
         Kernel::Running => u64::from(p.instances),
         // Every neighbour three times: a sum, and where that is extreme, the largest and another sum.

@@ -116,17 +116,7 @@ impl<'a> Machine<'a> {
                 let set = self.memory.read_moments(parts, segment);
                 assert_eq!(self.class(set), self.expected.classes[segment as usize]);
             }
-            let updated = [
-                (Role::RunningMean, Slot::RunningMean),
-                (Role::RunningVar, Slot::RunningVar),
-                (Role::Batches, Slot::Batches),
-            ];
-            let bound = |slot| step.bindings.iter().any(|(binding, _)| binding.slot == slot);
-            for (role, slot) in updated.into_iter().filter(|(_, slot)| bound(*slot)) {
-                let bound = self.bound(step, slot);
-                assert_eq!(self.memory.read(bound, channel), Cell::Input(role, channel));
-                writes.write(bound, channel, Cell::Updated(role, channel));
-            }
+            self.update(step, channel, writes);
         }
         let all = p.segments as usize * p.instances as usize;
         assert_eq!(
@@ -136,24 +126,44 @@ impl<'a> Machine<'a> {
         );
     }
 
+    /// Updates the running statistics of a channel.
+    fn update(&self, step: &Step, channel: u32, writes: &mut Writes) {
+        let updated = [
+            (Role::RunningMean, Slot::RunningMean),
+            (Role::RunningVar, Slot::RunningVar),
+            (Role::Batches, Slot::Batches),
+        ];
+        let bound = |slot| step.bindings.iter().any(|(binding, _)| binding.slot == slot);
+        for (role, slot) in updated.into_iter().filter(|(_, slot)| bound(*slot)) {
+            let bound = self.bound(step, slot);
+            assert_eq!(self.memory.read(bound, channel), Cell::Input(role, channel));
+            writes.write(bound, channel, Cell::Updated(role, channel));
+        }
+    }
+
+    /// The words that the parts of a segment consist of.
+    fn parts(&self, step: &Step, segment: u32) -> Vec<u32> {
+        let (p, parts) = (&step.params, self.bound(step, Slot::Parts));
+        let part = |i: u32| (i / p.parts_group) * p.parts_stride + segment * p.parts_group + i % p.parts_group;
+        (0..p.parts)
+            .flat_map(|i| &self.sets[self.memory.read_moments(parts, part(i)) as usize])
+            .copied()
+            .collect()
+    }
+
     fn finish(&mut self, step: &Step, writes: &mut Writes) {
-        let (p, parts, walk) = (&step.params, self.bound(step, Slot::Parts), Walk::new(step));
+        let (p, walk) = (&step.params, Walk::new(step));
         let segments = match step.header.lanes {
             1 => Self::invocations(step, p.segments),
             _ => 0..p.segments.min(step.workgroups as u32),
         };
         for segment in segments {
-            let mut set = Vec::new();
-            for i in 0..p.parts {
-                let (span, within) = (i / p.parts_group, i % p.parts_group);
-                let part = span * p.parts_stride + segment * p.parts_group + within;
-                set.extend(&self.sets[self.memory.read_moments(parts, part) as usize]);
-            }
+            let set = self.parts(step, segment);
             self.emit(step, walk.segment_at(segment).record, set, writes);
         }
     }
 
-    /// Writes the moments and the record of what consists of these words.
+    /// Writes the moments and the record of what consists of these words, and updates its running statistics.
     fn emit(&mut self, step: &Step, index: u32, set: Vec<u32>, writes: &mut Writes) -> u32 {
         let class = self.expected.class(&set);
         self.sets.push(set);
@@ -162,6 +172,10 @@ impl<'a> Machine<'a> {
         }
         if step.header.records {
             writes.write_record(self.bound(step, Slot::Records), index, class);
+        }
+        if step.header.running {
+            assert_eq!(class, self.expected.classes[index as usize]);
+            self.update(step, index, writes);
         }
         class
     }
@@ -246,7 +260,7 @@ impl<'a> Machine<'a> {
     fn apply(&mut self, step: &Step, writes: &mut Writes) {
         let mut tensors = self.tensors(step);
         let (walk, header) = (tensors.walk, &step.header);
-        let (records, columns) = (self.bound(step, Slot::Records), header.unit.segments());
+        let columns = header.unit.segments();
         let shares = shares(step);
         for (owner, share) in (0..).zip(&shares) {
             for c in walk.cursors(walk.segment_at(share.segment), share.first, share.units) {
@@ -257,12 +271,19 @@ impl<'a> Machine<'a> {
         }
         for (owner, share) in (0..).zip(&shares) {
             let at = walk.segment_at(share.segment);
-            let classes: Vec<_> = (0..columns)
-                .map(|column| {
-                    self.memory
-                        .read_record(records, at.record + column * header.record_step)
-                })
-                .collect();
+            let classes: Vec<_> = match header.merges {
+                true => {
+                    let set = self.parts(step, at.record);
+                    vec![match share.first {
+                        0 => self.emit(step, at.record, set, writes),
+                        _ => self.expected.class(&set),
+                    }]
+                }
+                false => (0..columns)
+                    .map(|column| at.record + column * header.record_step)
+                    .map(|record| self.memory.read_record(self.bound(step, Slot::Records), record))
+                    .collect(),
+            };
             for c in walk.cursors(at, share.first, share.units) {
                 let weight = c.weight;
                 for j in 0..walk.reach(c) {

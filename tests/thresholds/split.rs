@@ -7,20 +7,28 @@ use wgnorm::{Context, Layout, Tuning, Variant};
 use crate::cases::{batch, layer};
 use crate::{around, checked, constant, everywhere, header, row_length, row_units, shared_row_units};
 
-/// Runs a split variant; gives the headers of its partial statistics and of their finish, and the spans.
+/// Runs a split variant; gives the headers of its partial statistics and of what combines them, and the spans.
 fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, usize) {
     let recipe = checked(context, case, variant);
     let kernels: Vec<_> = recipe.steps.iter().map(|step| step.header.kernel).collect();
-    assert_eq!(kernels, [Kernel::Partial, Kernel::Finish, Kernel::Apply]);
-    let (partial, finish) = (header(&recipe, Kernel::Partial), header(&recipe, Kernel::Finish));
+    let parts = recipe.steps[1].params.parts;
+    let partial = header(&recipe, Kernel::Partial);
+    let finish = if variant == Variant::Split && parts <= context.tuning().apply_parts {
+        assert_eq!(kernels, [Kernel::Partial, Kernel::Apply]);
+        header(&recipe, Kernel::Apply)
+    } else {
+        assert_eq!(kernels, [Kernel::Partial, Kernel::Finish, Kernel::Apply]);
+        let (finish, alone) = (header(&recipe, Kernel::Finish), parts <= context.tuning().finish_parts);
+        assert_eq!(finish.lanes, if alone { 1 } else { finish.workgroup });
+        finish
+    };
+    assert_eq!(finish.merges, finish.kernel == Kernel::Apply);
     match (variant, context.traits().software) {
         (Variant::Split, _) => assert_eq!(partial.lanes, context.tuning().split_lanes),
         (_, true) => assert_eq!(partial.lanes, 1),
         // A tile of columns: as many lanes as are left of the workgroup.
         (_, false) => assert!(partial.lanes > 1 && partial.workgroup.is_multiple_of(partial.lanes)),
     }
-    let alone = recipe.steps[1].params.parts <= context.tuning().finish_parts;
-    assert_eq!(finish.lanes, if alone { 1 } else { finish.workgroup });
     (partial, finish, recipe.steps[0].params.spans as usize)
 }
 
@@ -106,6 +114,7 @@ fn parts_of_spans_that_a_tree_combines() {
         let mut tuning = *context.tuning();
         tuning.split_units = 1;
         tuning.split_target = u32::MAX;
+        tuning.apply_parts = 0;
         let context = context.with_tuning(tuning);
         let unit = span_units(&tuning)[0];
         for parts in around(tuning.finish_parts as usize) {
@@ -115,6 +124,31 @@ fn parts_of_spans_that_a_tree_combines() {
             let (partial, finish, spans) = split(&context, &case, Variant::Split);
             assert_eq!((partial.unit, spans), (unit, parts));
             assert_eq!(finish.lanes == 1, parts <= tuning.finish_parts as usize);
+        }
+    }
+}
+
+#[test]
+fn parts_that_whatever_writes_y_combines() {
+    for context in everywhere() {
+        let mut tuning = *context.tuning();
+        tuning.split_units = 1;
+        tuning.split_target = u32::MAX;
+        // Those of software adapters do so nowhere, but can.
+        tuning.apply_parts = tuning.apply_parts.max(2);
+        let context = context.with_tuning(tuning);
+        let unit = span_units(&tuning)[0];
+        for parts in around(tuning.apply_parts as usize) {
+            let length = parts * (tuning.split_lanes * unit.width()) as usize;
+            for mut case in [
+                layer(2, length),
+                layer(8, length),
+                batch(&[1, 3, length], Layout::ChannelsFirst),
+            ] {
+                case.x = Values::FarMean.fill(case.x.len(), 1);
+                let (_, combines, spans) = split(&context, &case, Variant::Split);
+                assert_eq!((spans, combines.merges), (parts, parts <= tuning.apply_parts as usize));
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{Result, bail};
 use crate::spec::{Gradients, Operation, Source, Stage, Statistic};
 use crate::tuning::{Tuning, Variant};
 use places::{Bindings, Place, Region};
+use split::{Parts, Settled};
 
 pub fn plan(operation: &Operation, traits: &DeviceTraits, tuning: &Tuning, facts: &Facts) -> Result<Recipe> {
     let mut planner = Planner::new(operation, traits, tuning, facts, needs(operation)?)?;
@@ -71,7 +72,12 @@ pub fn merge(
         planner.stage_inputs()?;
         let whole = Piece::whole(operation);
         let merged = Place::View(Role::Merged);
-        planner.finish(Place::View(Role::Moments), (parts, 1), &whole, (None, Some(merged)))?;
+        let parts = Parts {
+            place: Place::View(Role::Moments),
+            spans: parts,
+            columns: 1,
+        };
+        planner.finish(&parts, &whole, (None, Some(merged)))?;
         planner.stage_outputs()?;
     }
     Ok(planner.recipe)
@@ -122,6 +128,8 @@ struct Planner<'a> {
     from_output: bool,
     /// Where the records lie that take y to x_hat, once they are made.
     inverse: Option<Region>,
+    /// What settles segments updates the running statistics too.
+    updates_at_once: bool,
     /// Of the whole tensor.
     whole: Geometries,
     recipe: Recipe,
@@ -156,6 +164,7 @@ impl<'a> Planner<'a> {
             staged: Vec::new(),
             from_output: false,
             inverse: None,
+            updates_at_once: false,
             whole: Geometries::new(&operation.axes, operation.weight || operation.bias)?,
             recipe: Recipe::default(),
         })
@@ -181,7 +190,7 @@ impl<'a> Planner<'a> {
                 let records = self.region_of(self.segments(), RECORD_BYTES);
                 self.given(records)?;
                 for piece in blocks.iter().flatten() {
-                    self.apply(&self.part(piece, 1)?, Place::Region(records))?;
+                    self.apply(&self.part(piece, 1)?, Settled::Records(Place::Region(records)))?;
                 }
             }
             _ if operation.stage == Stage::Apply => {
@@ -189,7 +198,7 @@ impl<'a> Planner<'a> {
                 self.records_of_moments(records)?;
                 self.renorm(records, &(0..u64::from(self.segments())))?;
                 for piece in blocks.iter().flatten() {
-                    self.apply(&self.part(piece, 1)?, records)?;
+                    self.apply(&self.part(piece, 1)?, Settled::Records(records))?;
                 }
                 self.running(Place::View(Role::Moments))?;
             }
@@ -201,14 +210,14 @@ impl<'a> Planner<'a> {
     /// Statistics of x, and, unless they are all that is asked for, what is made with them.
     fn normalize(&mut self, blocks: &[Vec<Piece>]) -> Result<()> {
         let operation = self.operation;
+        self.updates_at_once = self.can_update_at_once(blocks);
         let moments = match operation.stage {
             Stage::Statistics => Some(Place::View(Role::Moments)),
-            _ => operation
-                .running
+            _ => (operation.running.filter(|_| !self.updates_at_once))
                 .map(|_| Place::Region(self.region_of(self.segments(), MOMENTS_BYTES))),
         };
         // Regions serve one block after the other.
-        let (mut records, mut parts) = (None, None);
+        let (mut records, mut region) = (None, None);
         for block in blocks {
             let block: Vec<_> = block
                 .iter()
@@ -218,13 +227,18 @@ impl<'a> Planner<'a> {
             self.recipe.variant = self.recipe.variant.or(Some(part.variant));
             let splits = matches!(part.variant, Variant::Split | Variant::ColumnSplit);
             match (operation.stage, splits) {
-                (Stage::Statistics, _) => self.statistics(&block, None, moments, &mut parts)?,
+                (Stage::Statistics, _) => self.statistics(&block, (None, moments), &mut region)?,
                 (_, true) => {
+                    let parts = self.partial(&block, &mut region)?;
+                    if blocks.len() == 1 && block.len() == 1 && self.merges(part, &parts, moments) {
+                        self.apply(part, Settled::Parts(parts))?;
+                        continue;
+                    }
                     let records = *records.get_or_insert_with(|| self.records_place());
-                    self.statistics(&block, Some(records), moments, &mut parts)?;
+                    self.finish(&parts, part.piece, (Some(records), moments))?;
                     self.renorm(records, &part.piece.records())?;
                     for part in &block {
-                        self.apply(part, records)?;
+                        self.apply(part, Settled::Records(records))?;
                     }
                 }
                 (_, false) => match part.variant {

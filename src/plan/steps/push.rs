@@ -187,7 +187,9 @@ impl Planner<'_> {
     }
 
     /// The records and moments that a kernel writes, where it writes either.
-    pub(super) fn outputs(header: &mut Header, records: Option<Place>, moments: Option<Place>) -> Vec<Records> {
+    pub(super) fn outputs(&self, header: &mut Header, records: Option<Place>, moments: Option<Place>) -> Vec<Records> {
+        header.running = self.updates_at_once;
+        header.counts_batches = header.running && self.counts_batches();
         header.records = records.is_some();
         header.moments = moments.is_some();
         let of = |slot| move |place| Records { place, slot };
@@ -217,7 +219,7 @@ impl Planner<'_> {
         workgroups: u64,
         moments: Option<Place>,
     ) -> Result<()> {
-        let items = Self::outputs(&mut header, self.saved(), moments);
+        let items = self.outputs(&mut header, self.saved(), moments);
         let (offset, operands) = self.records(&items, &part.piece.records())?;
         params.record_offset = offset;
         self.push_part(part, header, params, workgroups, operands)

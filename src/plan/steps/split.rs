@@ -11,6 +11,7 @@ use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_
 use crate::plan::pieces::{Piece, RECORD_ALIGNMENT, check_pieces};
 use crate::plan::{MOMENTS_BYTES, RECORD_BYTES, Role};
 use crate::shader::{Header, Kernel, Parameters, Params, Slot, Unit};
+use crate::spec::Stage;
 use crate::tuning::{MAX_TRIPS, Variant};
 
 /// The most units of columns that a workgroup takes side by side: 512 bytes.
@@ -29,6 +30,20 @@ pub(super) struct Spread {
     pub workgroup: u32,
     pub spans: u32,
     pub span_units: u32,
+}
+
+/// Moments of parts of segments, as finish.wgsl takes them.
+pub(super) struct Parts {
+    pub place: Place,
+    pub spans: u32,
+    /// Neighbouring columns that belong to one segment.
+    pub columns: u32,
+}
+
+/// What an application takes the statistics of segments from.
+pub(super) enum Settled {
+    Records(Place),
+    Parts(Parts),
 }
 
 impl Planner<'_> {
@@ -213,14 +228,19 @@ impl Planner<'_> {
         }
     }
 
-    /// The moments, and the records, of the segments of a block: partial statistics of its pieces, and their finish.
+    /// The records and moments of the segments of a block: partial statistics of its pieces, and their finish.
     pub(super) fn statistics(
         &mut self,
         block: &[Part<'_>],
-        records: Option<Place>,
-        moments: Option<Place>,
+        outputs: (Option<Place>, Option<Place>),
         region: &mut Option<Region>,
     ) -> Result<()> {
+        let parts = self.partial(block, region)?;
+        self.finish(&parts, block[0].piece, outputs)
+    }
+
+    /// The moments of spans of the segments of a block.
+    pub(super) fn partial(&mut self, block: &[Part<'_>], region: &mut Option<Region>) -> Result<Parts> {
         let columns = common_columns(block).filter(|_| block[0].variant == Variant::ColumnSplit);
         let part_columns = columns.unwrap_or(1);
         let segments = block[0].geometries.statistics.segments;
@@ -257,20 +277,17 @@ impl Planner<'_> {
             let operands = vec![(Slot::Moments, self.view(Place::Region(parts))?)];
             self.push_part(part, header, params, workgroups, operands)?;
         }
-        let moments_and_records = (records, moments);
-        self.finish(
-            Place::Region(parts),
-            (spans, part_columns),
-            block[0].piece,
-            moments_and_records,
-        )
+        Ok(Parts {
+            place: Place::Region(parts),
+            spans,
+            columns: part_columns,
+        })
     }
 
-    /// The records and moments of the segments of a block from `spans` parts of `columns` columns each.
+    /// The records and moments of the segments of a block.
     pub(super) fn finish(
         &mut self,
-        parts: Place,
-        (spans, columns): (u32, u32),
+        parts: &Parts,
         piece: &Piece,
         (records, moments): (Option<Place>, Option<Place>),
     ) -> Result<()> {
@@ -298,7 +315,7 @@ impl Planner<'_> {
             layout.header(&mut header);
             layout.params(&mut params);
         }
-        params.parts = multiply(spans, columns, "shape")?;
+        params.parts = multiply(parts.spans, parts.columns, "shape")?;
         if params.parts > MAX_PARTS {
             bail!(
                 Limit,
@@ -307,14 +324,14 @@ impl Planner<'_> {
                 params.parts
             );
         }
-        params.parts_group = columns;
-        params.parts_stride = multiply(params.segments, columns, "shape")?;
+        params.parts_group = parts.columns;
+        params.parts_stride = multiply(params.segments, parts.columns, "shape")?;
         let alone = params.parts <= self.tuning.finish_parts;
         header.lanes = if alone { 1 } else { SMALL_WORKGROUP };
-        let items = Self::outputs(&mut header, records, moments);
+        let items = self.outputs(&mut header, records, moments);
         let (offset, mut operands) = self.records(&items, &piece.records())?;
         params.record_offset = offset;
-        operands.push((Slot::Parts, self.view(self.resolve(parts))?));
+        operands.push((Slot::Parts, self.view(self.resolve(parts.place))?));
         let segments = u64::from(params.segments);
         let workgroups = if alone {
             segments.div_ceil(u64::from(SMALL_WORKGROUP))
@@ -361,8 +378,17 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// y of a piece from x and records.
-    pub(super) fn apply(&mut self, part: &Part<'_>, records: Place) -> Result<()> {
+    /// Whether the application to a piece that is all of the tensor combines the parts of its segments itself, each of its
+    /// invocations all of them, which saves a dispatch.
+    pub(super) fn merges(&self, part: &Part<'_>, parts: &Parts, moments: Option<Place>) -> bool {
+        let operation = self.operation;
+        let few = part.variant == Variant::Split && parts.spans <= self.tuning.apply_parts;
+        few && moments.is_none() && operation.renorm().is_none() && self.bound_at_once() < self.bound_at_most()
+    }
+
+    /// y of a piece from x and its statistics.
+    pub(super) fn apply(&mut self, part: &Part<'_>, settled: Settled) -> Result<()> {
+        let merges = matches!(settled, Settled::Parts(_));
         let geometry = &part.geometries.applied;
         let across = match part.variant {
             Variant::ColumnSplit if has_columns(geometry) => Some(geometry.clone()),
@@ -375,14 +401,14 @@ impl Planner<'_> {
         let layout = match &across {
             Some(parts) => walk(parts, Traversal::Columns),
             None => match walk(geometry, Traversal::Rows) {
-                Some(layout) if self.shares_weights(&layout) => Some(layout),
+                Some(layout) if !merges && self.shares_weights(&layout) => Some(layout),
                 _ => walk(geometry, Self::along_rows(self.split_lanes())),
             },
         };
         let Some(layout) = layout else {
             bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
         };
-        let shares_weights = across.is_none() && self.shares_weights(&layout);
+        let shares_weights = across.is_none() && !merges && self.shares_weights(&layout);
         let lanes = match &across {
             Some(_) => self.column_split_lanes(&layout),
             None if shares_weights => 1,
@@ -396,11 +422,22 @@ impl Planner<'_> {
             header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
             workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
         }
-        let items = [Records {
-            place: records,
-            slot: Slot::Records,
-        }];
-        let (offset, operands) = self.records(&items, &part.piece.records())?;
+        let (items, parts) = match settled {
+            Settled::Records(place) => {
+                let slot = Slot::Records;
+                (vec![Records { place, slot }], None)
+            }
+            Settled::Parts(parts) => {
+                header.merges = merges;
+                (params.parts, params.parts_group) = (parts.spans, 1);
+                params.parts_stride = part.geometries.statistics.segments;
+                (self.outputs(&mut header, self.saved(), None), Some(parts.place))
+            }
+        };
+        let (offset, mut operands) = self.records(&items, &part.piece.records())?;
+        if let Some(parts) = parts {
+            operands.push((Slot::Parts, self.view(parts)?));
+        }
         params.record_offset = offset;
         self.push_part(part, header, params, workgroups, operands)
     }
@@ -436,6 +473,36 @@ impl Planner<'_> {
         self.push(header, params, workgroups, &operands)
     }
 
+    /// Whether what settles segments can update the running statistics: each channel is one, and all are settled by one
+    /// dispatch. (Renormalization reads what is updated.)
+    pub(super) fn can_update_at_once(&self, blocks: &[Vec<Piece>]) -> bool {
+        let operation = self.operation;
+        let alone = operation.running.is_some_and(|update| update.instances == 1) && blocks.len() == 1;
+        let whole = operation.stage == Stage::Whole && operation.renorm().is_none();
+        alone && whole && self.bound_at_once() <= self.bound_at_most()
+    }
+
+    /// Storage buffers that kernels bind at most, but for pairs: no more than browsers do.
+    fn bound_at_most(&self) -> u32 {
+        self.traits.storage_buffers.min(8)
+    }
+
+    /// The most storage buffers of a kernel that writes y, records and running statistics.
+    fn bound_at_once(&self) -> u32 {
+        let operation = self.operation;
+        let running = match operation.running {
+            Some(_) => 2 + u32::from(self.counts_batches()),
+            None => 0,
+        };
+        let others = [operation.weight, operation.bias, self.saved().is_some()];
+        2 + others.into_iter().map(u32::from).sum::<u32>() + running
+    }
+
+    /// Whether the running statistics are averages over batches that are counted.
+    pub(super) fn counts_batches(&self) -> bool {
+        self.operation.running.is_some_and(|update| update.rate.is_none())
+    }
+
     /// The update of the running statistics, if the operation asks for one.
     pub(super) fn running(&mut self, moments: Place) -> Result<()> {
         let Some(update) = self.operation.running else {
@@ -450,7 +517,7 @@ impl Planner<'_> {
             );
         }
         let mut header = self.header(Kernel::Running, SMALL_WORKGROUP);
-        header.counts_batches = update.rate.is_none();
+        header.counts_batches = self.counts_batches();
         let mut params = self.params();
         params.segments = update.channels;
         let workgroups = u64::from(update.channels).div_ceil(u64::from(SMALL_WORKGROUP));

@@ -147,7 +147,7 @@ impl Planner<'_> {
                     })
                 })
                 .collect::<Result<_>>()?;
-            self.statistics(&block, Some(records), None, &mut parts)?;
+            self.statistics(&block, (Some(records), None), &mut parts)?;
         }
         Ok(records)
     }

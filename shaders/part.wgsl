@@ -1,0 +1,5 @@
+fn part(index: u32) -> Single {
+    let a = parts[2u * index];
+    let exponent = bitcast<i32>(parts[2u * index + 1u].x);
+    return Single(bitcast<f32>(a.x), bitcast<f32>(a.y), bitcast<f32>(a.z), exponent, a.w);
+}

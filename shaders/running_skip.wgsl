@@ -1,0 +1,1 @@
+fn emit_running(channel: u32, t: Single) {}
