@@ -1,5 +1,4 @@
-// What one dispatch is told at run time: a uniform block, or immediates. What `Params::block` in src/shader/params.rs makes; a
-// test compares the two.
+// What one dispatch is told at run time. The same struct as `Params` in src/shader/params.rs; a test compares the two.
 // What most kernels need first is in the first 64 bytes, which a GPU's cache of constants takes in at once.
 // Offsets and strides in x, y, weight and bias count units where the parameter varies along a unit, else elements.
 
@@ -31,7 +30,7 @@ struct Params {
     span_units: u32,
     first_span: u32,           // spans of the same segments in earlier dispatches
     parts_stride: u32,         // partial segments: the distance between the parts of two spans
-    digits: array<Digit, DIGITS>,  // KEPT kept ones, then REDUCED reduced ones without the run itself; innermost first
+    digits: array<Digit, 9>,   // KEPT kept ones, then REDUCED reduced ones without the run itself; innermost first
     step_x: u32,               // from one unit of a run to the next
     step_y: u32,
     step_weight: u32,
@@ -63,3 +62,5 @@ struct Params {
     dbias_offset: u32,
     accumulate: u32,           // 1: gradients of weight and bias are added to what is there
 }
+
+@group(0) @binding(0) var<uniform> p: Params;

@@ -50,8 +50,8 @@ fn place_in_y(c: Cursor) -> u32 {
 }
 
 // The first digit of runs, and the last; any that there is, where there are no runs.
-const FIRST_OF_RUNS: u32 = min(KEPT, DIGITS - 1u);
-const LAST_OF_RUNS: u32 = min(KEPT + max(REDUCED, 1u) - 1u, DIGITS - 1u);
+const FIRST_OF_RUNS: u32 = min(KEPT, 8u);
+const LAST_OF_RUNS: u32 = min(KEPT + max(REDUCED, 1u) - 1u, 8u);
 
 // Takes the innermost digit off a number, and leaves the others.
 fn take_digit(extent: u32, rest: ptr<function, u32>) -> u32 {

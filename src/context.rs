@@ -134,7 +134,7 @@ impl Context {
     }
 
     /// A context on a device of its own, for programs that have none: asks for an adapter and for what wgnorm can
-    /// use of its features (subgroups, 64-bit integers, immediates, timestamp queries).
+    /// use of its features (subgroups, 64-bit integers, timestamp queries).
     ///
     /// # Errors
     /// [`ErrorKind::Adapter`] if there is no such adapter, or it gives no device.
@@ -147,7 +147,6 @@ impl Context {
         };
         let wanted = wgpu::Features::SUBGROUP
             | wgpu::Features::SHADER_INT64
-            | wgpu::Features::IMMEDIATES
             | wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::PIPELINE_CACHE;
         let (device, queue) = adapter
@@ -225,7 +224,7 @@ impl Context {
         if let Some(pipeline) = known {
             return Ok(pipeline);
         }
-        let pipeline = self.compile_text(label, wgsl.clone(), bindings, 0)?;
+        let pipeline = self.compile_text(label, wgsl.clone(), bindings)?;
         Ok(lock().entry(wgsl).or_insert(pipeline).clone())
     }
 
@@ -233,12 +232,10 @@ impl Context {
         let bindings: Vec<_> = (header.bindings().iter())
             .map(|binding| (binding.slot.binding(), binding.read_write))
             .collect();
-        let immediates = if header.immediates { header.params_bytes() } else { 0 };
-        self.compile_text(header.kernel.name(), header.wgsl(), &bindings, immediates)
+        self.compile_text(header.kernel.name(), header.wgsl(), &bindings)
     }
 
-    /// A kernel's pipeline; its parameters are so many bytes of immediates, or, if 0, a uniform block.
-    fn compile_text(&self, name: &str, wgsl: String, bindings: &[(u32, bool)], immediates: u32) -> Result<Pipeline> {
+    fn compile_text(&self, name: &str, wgsl: String, bindings: &[(u32, bool)]) -> Result<Pipeline> {
         let device = &self.0.device;
         let label = format!("wgnorm {name}");
         let label = Some(label.as_str());
@@ -252,8 +249,7 @@ impl Context {
             },
             count: None,
         };
-        let uniform = (immediates == 0).then(|| entry(0, wgpu::BufferBindingType::Uniform));
-        let mut entries: Vec<_> = uniform.into_iter().collect();
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
         entries.extend(bindings.iter().map(|&(binding, written)| {
             let read_only = !written;
             entry(binding, wgpu::BufferBindingType::Storage { read_only })
@@ -266,7 +262,7 @@ impl Context {
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: immediates,
+            immediate_size: 0,
         });
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
@@ -315,10 +311,6 @@ fn traits_of(device: &wgpu::Device) -> DeviceTraits {
         binding_size: limits.max_storage_buffer_binding_size,
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
         storage_alignment: limits.min_storage_buffer_offset_alignment,
-        immediates: match device.features().contains(wgpu::Features::IMMEDIATES) {
-            true => limits.max_immediate_size,
-            false => 0,
-        },
     }
 }
 

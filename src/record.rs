@@ -9,10 +9,11 @@ use crate::error::{Result, bail};
 use crate::geometry;
 use crate::plan::{Facts, MOMENTS_BYTES, Need, Recipe, Role, Step, needs};
 use crate::ranges::{Range, Ranges};
+use crate::shader::Params;
 use crate::spec::{Operation, Statistic, reduce_nothing};
 use crate::tuning::Variant;
 
-/// Bytes between the parameters of two steps in a buffer: a multiple of the largest alignment of a uniform binding.
+/// Bytes between the parameter blocks of two steps: a multiple of the largest alignment of a uniform binding.
 const PARAMS_STRIDE: u64 = 512;
 
 /// A normalization planned for a device: kernels, dispatches and workspace are fixed and compiled.
@@ -39,8 +40,6 @@ pub(crate) struct BoundStep {
     pub pipeline: wgpu::ComputePipeline,
     pub bind_group: wgpu::BindGroup,
     pub workgroups: [u32; 2],
-    /// The parameters, where they are no binding.
-    pub immediates: Vec<u8>,
 }
 
 impl Plan {
@@ -287,15 +286,12 @@ impl Bound {
                     label,
                     step,
                     &pipeline,
-                    (params.as_ref(), i as u64 * PARAMS_STRIDE),
+                    &params,
+                    i as u64 * PARAMS_STRIDE,
                     ranges,
                 )?,
                 pipeline: pipeline.pipeline,
                 workgroups: fold(step.workgroups, most),
-                immediates: match step.header.immediates {
-                    true => step.params.block(&step.header),
-                    false => Vec::new(),
-                },
             });
         }
         device_result(scope)?;
@@ -320,9 +316,6 @@ impl Bound {
         for step in &self.steps {
             pass.set_pipeline(&step.pipeline);
             pass.set_bind_group(0, &step.bind_group, &[]);
-            if !step.immediates.is_empty() {
-                pass.set_immediates(0, &step.immediates);
-            }
             pass.dispatch_workgroups(step.workgroups[0], step.workgroups[1], 1);
         }
         pass.pop_debug_group();
@@ -340,22 +333,19 @@ pub(crate) fn fold(workgroups: u64, most: u32) -> [u32; 2] {
     [x as u32, workgroups.div_ceil(x) as u32]
 }
 
-/// The parameters of steps that bind them, if there are such.
-fn params_buffer(device: &wgpu::Device, label: &str, steps: &[Step]) -> Option<wgpu::Buffer> {
-    if steps.iter().all(|step| step.header.immediates) {
-        return None;
-    }
+fn params_buffer(device: &wgpu::Device, label: &str, steps: &[Step]) -> wgpu::Buffer {
     let mut bytes = vec![0u8; steps.len() * PARAMS_STRIDE as usize];
-    for (room, step) in bytes.chunks_exact_mut(PARAMS_STRIDE as usize).zip(steps) {
-        let block = step.params.block(&step.header);
-        room[..block.len()].copy_from_slice(&block);
+    for (block, step) in bytes.chunks_exact_mut(PARAMS_STRIDE as usize).zip(steps) {
+        block[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&step.params));
     }
-    let descriptor = wgpu::util::BufferInitDescriptor {
-        label: Some(&format!("wgnorm {label} parameters")),
-        contents: &bytes,
-        usage: wgpu::BufferUsages::UNIFORM,
-    };
-    Some(wgpu::util::DeviceExt::create_buffer_init(device, &descriptor))
+    wgpu::util::DeviceExt::create_buffer_init(
+        device,
+        &wgpu::util::BufferInitDescriptor {
+            label: Some(&format!("wgnorm {label} parameters")),
+            contents: &bytes,
+            usage: wgpu::BufferUsages::UNIFORM,
+        },
+    )
 }
 
 fn bind_group(
@@ -363,23 +353,27 @@ fn bind_group(
     label: &str,
     step: &Step,
     pipeline: &Pipeline,
-    (params, params_offset): (Option<&wgpu::Buffer>, u64),
+    params: &wgpu::Buffer,
+    params_offset: u64,
     ranges: &Ranges<'_>,
 ) -> Result<wgpu::BindGroup> {
-    let entry = |binding, buffer, offset, size| wgpu::BindGroupEntry {
-        binding,
-        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+    let resource = |buffer, offset, size| {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer,
             offset,
             size: std::num::NonZeroU64::new(size),
-        }),
+        })
     };
-    let bound = params.filter(|_| !step.header.immediates);
-    let params = bound.map(|buffer| entry(0, buffer, params_offset, u64::from(step.header.params_bytes())));
-    let mut entries: Vec<_> = params.into_iter().collect();
+    let mut entries = vec![wgpu::BindGroupEntry {
+        binding: 0,
+        resource: resource(params, params_offset, size_of::<Params>() as u64),
+    }];
     for (binding, operand) in &step.bindings {
         let (buffer, offset, size) = ranges.resolve(*operand)?;
-        entries.push(entry(binding.slot.binding(), buffer, offset, size));
+        entries.push(wgpu::BindGroupEntry {
+            binding: binding.slot.binding(),
+            resource: resource(buffer, offset, size),
+        });
     }
     Ok(device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: Some(label),

@@ -25,8 +25,6 @@ pub struct DeviceTraits {
     pub storage_buffers: u32,
     /// Alignment of a storage binding's offset, in bytes.
     pub storage_alignment: u32,
-    /// Bytes that a dispatch can be told beside its bindings, at most.
-    pub immediates: u32,
 }
 
 impl DeviceTraits {
@@ -43,7 +41,6 @@ impl DeviceTraits {
             binding_size: 128 << 20,
             storage_buffers: 8,
             storage_alignment: 256,
-            immediates: 0,
         }
     }
 

@@ -25,7 +25,7 @@ fn parse_text(name: &str, source: &str) -> naga::Module {
 fn validate(name: &str, source: &str, module: &naga::Module) -> ModuleInfo {
     Validator::new(
         ValidationFlags::all(),
-        Capabilities::SUBGROUP | Capabilities::SHADER_INT64 | Capabilities::IMMEDIATES,
+        Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
     )
     .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
     .subgroup_operations(naga::valid::SubgroupOperationSet::all())
@@ -97,7 +97,7 @@ fn every_composition_is_valid() {
 
         let mut declared: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| v.binding).collect();
         declared.sort();
-        let mut expected: Vec<_> = (!header.immediates).then_some(0).into_iter().collect();
+        let mut expected = vec![0];
         expected.extend(header.bindings().iter().map(|binding| binding.slot.binding()));
         assert_eq!(
             declared.iter().map(|b| b.binding).collect::<Vec<_>>(),
@@ -152,19 +152,12 @@ fn parameters_match_the_shader() {
     let naga::TypeInner::Struct { members, span } = &block.inner else {
         panic!("Params is not a struct");
     };
-    assert_eq!(*span, header.params_bytes());
-    // After the digits, of which the kernel knows as many as it uses.
-    let left_out = size_of::<Params>() - header.params_bytes() as usize;
-    let moved = |offset: usize| {
-        if offset > offset_of!(Params, digits) {
-            offset + left_out
-        } else {
-            offset
-        }
-    };
+    assert_eq!(*span as usize, size_of::<Params>());
     let offset = |name: &str| {
-        let member = members.iter().find(|m| m.name.as_deref() == Some(name));
-        member.map(|m| moved(m.offset as usize))
+        members
+            .iter()
+            .find(|m| m.name.as_deref() == Some(name))
+            .map(|m| m.offset as usize)
     };
     macro_rules! same {
         ($($field:ident),*) => {$(

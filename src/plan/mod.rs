@@ -187,7 +187,7 @@ impl Default for Facts {
 pub struct Step {
     /// The pipeline.
     pub header: Header,
-    /// What the kernel is told.
+    /// The uniform block.
     pub params: Params,
     /// Workgroups, over all dimensions.
     pub workgroups: u64,

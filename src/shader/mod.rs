@@ -400,8 +400,6 @@ pub struct Header {
     pub reduction: Reduction,
     /// Bindings that must be `read_write` because they share a buffer with one that is written.
     pub shared: Slots,
-    /// Parameters are immediates, and no uniform block.
-    pub immediates: bool,
 }
 
 impl Header {
@@ -465,7 +463,6 @@ impl Header {
             output_in_x: false,
             reduction: Reduction::Tree,
             shared: Slots::default(),
-            immediates: false,
         }
     }
 
@@ -587,7 +584,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 22] {
+    fn constants(&self) -> [(&'static str, u32); 21] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -600,7 +597,6 @@ impl Header {
             ("WEIGHT_STEP", self.weight_step),
             ("KEPT", self.kept),
             ("REDUCED", self.reduced),
-            ("DIGITS", self.digits()),
             ("UNITS", self.units),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
@@ -676,10 +672,6 @@ impl Header {
         for (name, value) in self.switches().into_iter().filter(|(name, _)| named.contains(name)) {
             let _ = writeln!(text, "const {name}: bool = {value};");
         }
-        text.push_str(match self.immediates {
-            true => "var<immediate> p: Params;\n",
-            false => "@group(0) @binding(0) var<uniform> p: Params;\n",
-        });
         for binding in self.bindings() {
             let _ = writeln!(
                 text,

@@ -1,10 +1,7 @@
 //! What a dispatch is told at run time.
 
-use std::mem::offset_of;
-
 use bytemuck::{Pod, Zeroable};
 
-use super::Header;
 use crate::geometry::MAX_DIGITS;
 
 /// A digit as the shaders see it; strides in units or elements, see `shaders/params.wgsl`.
@@ -25,7 +22,8 @@ pub struct ParamDigit {
     pub padding: [u32; 3],
 }
 
-/// What one dispatch is told at run time: `shaders/params.wgsl` explains the fields.
+/// What one dispatch is told at run time: the uniform block of `shaders/params.wgsl`, where the fields are
+/// explained.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
 #[allow(missing_docs)]
@@ -75,27 +73,4 @@ pub struct Params {
     pub dweight_offset: u32,
     pub dbias_offset: u32,
     pub accumulate: u32,
-}
-
-impl Params {
-    /// The words that a kernel is told, as bytes: of the digits, those that it knows of.
-    pub fn block(&self, header: &Header) -> Vec<u8> {
-        let (digits, after) = (offset_of!(Params, digits), offset_of!(Params, step_x));
-        let bytes = bytemuck::bytes_of(self);
-        let used = header.digits() as usize * size_of::<ParamDigit>();
-        [&bytes[..digits + used], &bytes[after..]].concat()
-    }
-}
-
-impl Header {
-    /// Digits in the kernel's parameters: one, unused, where there are none.
-    pub fn digits(&self) -> u32 {
-        (self.kept + self.reduced).max(1)
-    }
-
-    /// Bytes of the kernel's parameters.
-    pub fn params_bytes(&self) -> u32 {
-        let left_out = MAX_DIGITS - self.digits() as usize;
-        (size_of::<Params>() - left_out * size_of::<ParamDigit>()) as u32
-    }
 }

@@ -54,7 +54,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// The number of the binding in group 0; 0 is the parameters, where they are a uniform block.
+    /// The number of the binding in group 0; 0 is the uniform parameter block.
     pub fn binding(self) -> u32 {
         self as u32 + 1
     }

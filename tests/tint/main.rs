@@ -138,7 +138,7 @@ fn described(plan: &Plan, compositions: &mut Compositions, data: &mut Data) -> i
             .collect();
         dispatches.push(json!({
             "composition": compositions.number(&dispatch.header),
-            "params": [data.add(&dispatch.params)?, dispatch.params.len()],
+            "params": [data.add(bytemuck::bytes_of(&dispatch.params))?, size_of_val(&dispatch.params)],
             "workgroups": dispatch.workgroups,
             "bindings": bindings,
         }));

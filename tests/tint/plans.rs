@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use wgnorm::plan::{Facts, Recipe, Role, candidates};
-use wgnorm::shader::{Binding, Header};
+use wgnorm::shader::{Binding, Header, Params};
 use wgnorm::spec::{Operation, Source, Stage, Statistic};
 use wgnorm::verify::{self, Case, Norm, Running, Scale, Tolerance, Update, Values, cases, tolerances};
 use wgnorm::{DeviceTraits, ErrorKind, Layout, Preset, Result, Tuning, Variant, ZeroNorm};
@@ -30,7 +30,7 @@ pub struct Plan {
 
 pub struct Dispatch {
     pub header: Header,
-    pub params: Vec<u8>,
+    pub params: Params,
     pub workgroups: [u64; 2],
     pub bindings: Vec<(Binding, Place)>,
 }
@@ -216,7 +216,7 @@ impl Builder {
             let x = step.workgroups.clamp(1, most);
             self.dispatches.push(Dispatch {
                 header: step.header,
-                params: step.params.block(&step.header),
+                params: step.params,
                 workgroups: [x, step.workgroups.div_ceil(x)],
                 bindings,
             });

@@ -109,7 +109,6 @@ impl Planner<'_> {
             }
         }
         self.choose_pairs(&mut header, &params);
-        header.immediates = header.params_bytes() <= self.traits.immediates;
         let bindings = operands_of(&header)?;
         if bindings.len() as u32 > self.traits.storage_buffers {
             bail!(

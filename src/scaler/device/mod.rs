@@ -157,7 +157,6 @@ fn bound(context: &Context, header: &Header, params: &Params, invocations: u64, 
         pipeline: pipeline.pipeline,
         bind_group,
         workgroups: fold(workgroups, context.traits().workgroups_per_dimension),
-        immediates: Vec::new(),
     };
     Ok(Bound::of(header.name(), vec![step]))
 }
