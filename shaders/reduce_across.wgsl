@@ -14,11 +14,11 @@ fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     }
     workgroupBarrier();
     var sum = vec2(0.0);
-    // As often for every lane, so that all of them come to the end of the loop together.
+    // All lanes go the same way to the last sum: those without a subgroup of theirs add nothing.
     for (var first = 0u; first < place.subgroups; first += place.subgroup_size) {
-        if (first + place.subgroup_lane < place.subgroups) {
-            sum += shared_sums[first + place.subgroup_lane];
-        }
+        let subgroup = first + place.subgroup_lane;
+        let there = shared_sums[min(subgroup, place.subgroups - 1u)];
+        sum += select(vec2(0.0), there, subgroup < place.subgroups);
     }
     return subgroupAdd(sum);
 }
