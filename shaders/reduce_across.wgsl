@@ -14,11 +14,10 @@ fn reduce_sum(v: vec2<f32>, place: Place) -> vec2<f32> {
     }
     workgroupBarrier();
     var sum = vec2(0.0);
-    // All lanes go the same way to the last sum: those without a subgroup of theirs add nothing.
-    for (var first = 0u; first < place.subgroups; first += place.subgroup_size) {
-        let subgroup = first + place.subgroup_lane;
-        let there = shared_sums[min(subgroup, place.subgroups - 1u)];
-        sum += select(vec2(0.0), there, subgroup < place.subgroups);
+    // Not a loop that all lanes leave together: the driver of an H200 (580.159.04) makes NaN of that one where this is called in a
+    // loop, as moments_again does.
+    for (var i = place.subgroup_lane; i < place.subgroups; i += place.subgroup_size) {
+        sum += shared_sums[i];
     }
     return subgroupAdd(sum);
 }

@@ -211,6 +211,7 @@ pub fn trials(software: bool) -> Vec<Trial> {
             trial("lane_segments", &["4096", "16384", "65536", "262144"], crossed()),
             trial("column_target", &["32768", "65536", "131072", "262144"], crossed()),
             trial("finish_parts", &["2", "8", "32"], crossed()),
+            trial("apply_parts", &["0", "4", "8", "32"], few()),
             trial(
                 "gradient_units",
                 &["[1, 8]", "[2, 4]", "[2, 8]", "[4, 8]"],

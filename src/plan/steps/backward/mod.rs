@@ -242,7 +242,9 @@ impl Planner<'_> {
         if cells && (parameters || needs_sums) {
             of_cells = Some(self.cell_sums(block, records, progress)?);
         }
-        if parameters {
+        // dweight and dbias run beside dx where both wait for nothing but sums of cells and what is made of them.
+        let beside_dx = of_cells.is_some() && needs_sums;
+        if parameters && !beside_dx {
             self.block_parameters(block, of_cells.as_ref(), wanted, records, progress)?;
         }
         if !wanted.dx {
@@ -266,6 +268,9 @@ impl Planner<'_> {
             let place = Place::Region(region);
             let (partials, weigh) = self.sums_of_segments(block, of_cells, records, progress)?;
             self.coefficients(&partials, block[0].piece, weigh, records, place)?;
+            if parameters && beside_dx {
+                self.block_parameters(block, Some(&partials), wanted, records, progress)?;
+            }
             coefficients = Some(place);
         }
         for part in block {
