@@ -126,7 +126,6 @@ impl DeviceArgs {
 }
 
 impl Device {
-    /// The adapter's name with its backend and driver, or `cpu`.
     /// True if all that is asked of the device goes through one context of OpenGL.
     pub fn is_open_gl(&self) -> bool {
         match self {
@@ -135,6 +134,7 @@ impl Device {
         }
     }
 
+    /// The adapter's name with its backend and driver, or `cpu`.
     pub fn describe(&self) -> String {
         match self {
             Self::Cpu => "cpu".into(),

@@ -134,7 +134,7 @@ thresholds! {
     /// Most parts of a segment that one invocation combines alone.
     finish_parts: u32 = up_to(1 << 14),
     /// Most parts of a segment that every invocation which writes y combines alone.
-    apply_parts: u32 = at_most(1 << 14),
+    apply_parts: u32 = at_most(1 << 10),
 }
 
 /// Loop iterations that an invocation may run through, over all its loops: llvmpipe stops at 65,535, silently.
