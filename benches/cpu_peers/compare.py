@@ -205,6 +205,9 @@ def main():
         "OMP_NUM_THREADS": threads,
         "RAYON_NUM_THREADS": threads,
         "OMP_WAIT_POLICY": "passive",
+        # As ONNX Runtime does by itself, and wgnorm's side too.
+        "OMP_PROC_BIND": "true",
+        "OMP_PLACES": "threads",
         # Freed memory stays in the heap: otherwise a peer that allocates its outputs would mostly fault in pages.
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 32),

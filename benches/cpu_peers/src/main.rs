@@ -126,8 +126,18 @@ fn operation(name: &str, shape: &[usize], groups: usize) -> Result<Operation> {
 }
 
 fn main() -> Result<()> {
-    // The caller is one of the threads, as with the peers.
-    rayon::ThreadPoolBuilder::new().build()?.install(answer)
+    // The caller is one of the threads, as with the peers, and each has a processor of its own, as ONNX Runtime's have: after
+    // a pause the system can leave two of them on one for a second.
+    let processors = core_affinity::get_core_ids().unwrap_or_default();
+    let bind = move |thread: usize| {
+        if let Some(&processor) = processors.get(thread % processors.len().max(1)) {
+            core_affinity::set_for_current(processor);
+        }
+    };
+    rayon::ThreadPoolBuilder::new()
+        .start_handler(bind)
+        .build()?
+        .install(answer)
 }
 
 fn answer() -> Result<()> {
