@@ -1,4 +1,5 @@
-//! Segments that lie one behind the other: while one is mapped, the next, or the one after that, is reduced.
+//! Segments that lie one behind the other: each is mapped while it is in the cache; where they are short, the one after the next
+//! is reduced meanwhile.
 //!
 //! So the memory reads and writes at the same time. The arithmetic is that of [`segments`](super::segments), chunk by
 //! chunk.
@@ -11,9 +12,11 @@ use super::segments::{CHUNK, SPAN};
 use super::statistics::{Statistics, Visitor};
 use super::walk::{Pieces, Run, runs};
 
-/// Segments up to this length are reduced two ahead: so the processor need not wait for the root and the divisions that
-/// make the statistics of the next one. Longer ones would take the cache from each other.
-pub(super) const SHORT: usize = 1 << 13;
+/// Segments up to this length are reduced so many ahead: so the processor need not wait for the root and the divisions that
+/// make the statistics of the next one. Longer ones would take the cache from each other. (Two cores of an AMD EPYC with 1 MiB of
+/// L2 each, layer norm of 512x8192, of the best of PyTorch and ONNX Runtime: 0.97 to 0.99 two ahead, 1.01 to 1.04 just before.)
+pub(super) const SHORT: usize = 1 << 11;
+const DEPTH: usize = 2;
 
 /// Some segments, to be normalized.
 pub(super) struct Pipeline<'a> {
@@ -35,18 +38,24 @@ impl Visitor for Pipeline<'_> {
         } = self;
         let (len, count) = (job.walk.length(), statistics.len());
         let segment = |i: usize| &job.x[(first + i) * len..][..len];
-        let depth = if len <= SHORT { 2 } else { 1 };
-        for (i, statistics) in statistics.iter_mut().take(depth).enumerate() {
-            let mut ahead = Ahead::new(job, reduction);
+        let reduced = |i: usize| {
+            let mut own = Ahead::new(job, reduction);
             for values in segment(i).chunks(CHUNK) {
-                ahead.absorb(ahead.guess(values), None);
+                own.absorb(own.guess(values), None);
             }
-            *statistics = finish(ahead.finish());
+            finish(own.finish())
+        };
+        let depth = if len <= SHORT { DEPTH } else { 0 };
+        for (i, statistics) in statistics.iter_mut().take(depth).enumerate() {
+            *statistics = reduced(i);
         }
         let mut pieces = Pieces::new(runs(&job.walk.memory, first * len..(first + count) * len));
         for (i, y) in y.chunks_mut(len).enumerate() {
+            if depth == 0 {
+                statistics[i] = reduced(i);
+            }
             let mut mapping = Mapping::new(job, first + i, &statistics[i..=i]);
-            if i + depth >= count {
+            if depth == 0 || i + depth >= count {
                 map(&mut mapping, &mut pieces, y, NOTHING);
                 continue;
             }
