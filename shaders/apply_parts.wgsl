@@ -1,4 +1,5 @@
 // Normalizes with statistics that every invocation combines from the parts of its segment; the first of a segment writes them.
+//   y = ((x * scale - m) * r - e * r) * weight + bias
 // Reads x once, writes y once. A workgroup takes a contiguous span of a segment, its lanes in turn, coalesced. No barriers.
 // Chosen when: after partial.wgsl, where a segment has few parts.
 

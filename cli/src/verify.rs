@@ -281,8 +281,7 @@ pub fn in_parallel<T: Send>(
         bar.inc(1);
         result.map(|()| report)
     };
-    let alone = device.is_open_gl();
-    let reports: Result<Vec<_>> = match alone {
+    let reports: Result<Vec<_>> = match device.is_open_gl() {
         true => items.into_iter().enumerate().map(one).collect(),
         false => items.into_par_iter().enumerate().map(one).collect(),
     };

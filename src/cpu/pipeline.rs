@@ -14,7 +14,8 @@ use super::walk::{Pieces, Run, runs};
 
 /// Segments up to this length are reduced so many ahead: so the processor need not wait for the root and the divisions that
 /// make the statistics of the next one. Longer ones would take the cache from each other. (Two cores of an AMD EPYC with 1 MiB of
-/// L2 each, layer norm of 512x8192, of the best of PyTorch and ONNX Runtime: 0.97 to 0.99 two ahead, 1.01 to 1.04 just before.)
+/// L2 each, layer norm of 512x8192, of the best of PyTorch and ONNX Runtime: 0.90 two ahead, 1.15 just before;
+/// `benches/records/2026-11-27-cpu-peers-ahead.json` and `2026-11-27-cpu-peers.json`.)
 pub(super) const SHORT: usize = 1 << 11;
 const DEPTH: usize = 2;
 

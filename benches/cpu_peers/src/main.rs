@@ -127,7 +127,7 @@ fn operation(name: &str, shape: &[usize], groups: usize) -> Result<Operation> {
 
 fn main() -> Result<()> {
     // The caller is one of the threads, as with the peers, and each has a processor of its own, as ONNX Runtime's have: after
-    // a pause the system can leave two of them on one for a second.
+    // a pause the system can leave two of them on one for many runs.
     let processors = core_affinity::get_core_ids().unwrap_or_default();
     let bind = move |thread: usize| {
         if let Some(&processor) = processors.get(thread % processors.len().max(1)) {

@@ -17,6 +17,9 @@ use crate::tuning::{MAX_TRIPS, Variant};
 /// The most units of columns that a workgroup takes side by side: 512 bytes.
 const COLUMN_TILE: u32 = 32;
 
+/// Storage buffers that a kernel binds at most in browsers.
+const BROWSER_BUFFERS: u32 = 8;
+
 /// Bytes of workgroup memory of an invocation that sums a unit of columns: its moments.
 const COLUMN_MOMENTS_BYTES: u32 = 80;
 
@@ -32,7 +35,7 @@ pub(super) struct Spread {
     pub span_units: u32,
 }
 
-/// Moments of parts of segments, as finish.wgsl takes them.
+/// Moments of parts of segments, as combine_parts.wgsl takes them.
 pub(super) struct Parts {
     pub place: Place,
     pub spans: u32,
@@ -381,9 +384,10 @@ impl Planner<'_> {
     /// Whether the application to a piece that is all of the tensor combines the parts of its segments itself, each of its
     /// invocations all of them, which saves a dispatch.
     pub(super) fn merges(&self, part: &Part<'_>, parts: &Parts, moments: Option<Place>) -> bool {
-        let operation = self.operation;
         let few = part.variant == Variant::Split && parts.spans <= self.tuning.apply_parts;
-        few && moments.is_none() && operation.renorm().is_none() && self.bound_at_once() < self.bound_at_most()
+        let mut header = self.header(Kernel::Apply, SMALL_WORKGROUP);
+        header.merges = true;
+        few && moments.is_none() && self.can_settle(header, self.updates_at_once)
     }
 
     /// y of a piece from x and its statistics.
@@ -479,23 +483,16 @@ impl Planner<'_> {
         let operation = self.operation;
         let alone = operation.running.is_some_and(|update| update.instances == 1) && blocks.len() == 1;
         let whole = operation.stage == Stage::Whole && operation.renorm().is_none();
-        alone && whole && self.bound_at_once() <= self.bound_at_most()
+        alone && whole && self.can_settle(self.header(Kernel::Lane, SMALL_WORKGROUP), true)
     }
 
-    /// Storage buffers that kernels bind at most, but for pairs: no more than browsers do.
-    fn bound_at_most(&self) -> u32 {
-        self.traits.storage_buffers.min(8)
-    }
-
-    /// The most storage buffers of a kernel that writes y, records and running statistics.
-    fn bound_at_once(&self) -> u32 {
-        let operation = self.operation;
-        let running = match operation.running {
-            Some(_) => 2 + u32::from(self.counts_batches()),
-            None => 0,
-        };
-        let others = [operation.weight, operation.bias, self.saved().is_some()];
-        2 + others.into_iter().map(u32::from).sum::<u32>() + running
+    /// Whether a kernel that writes y can write the records that the caller saves too, and update the running statistics: it may
+    /// bind as many storage buffers as browsers do, and the device.
+    fn can_settle(&self, mut header: Header, running: bool) -> bool {
+        header.records = self.saved().is_some();
+        header.running = running;
+        header.counts_batches = running && self.counts_batches();
+        header.bindings().len() as u32 <= self.traits.storage_buffers.min(BROWSER_BUFFERS)
     }
 
     /// Whether the running statistics are averages over batches that are counted.
