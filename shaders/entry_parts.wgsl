@@ -1,8 +1,8 @@
 // For kernels that sum spans of segments: part_of makes a part of one, and emit_part writes it.
 
-// Records are numbered within the segments of the dispatch.
+// Records are numbered within the segments of the dispatch. A span of folded rows is one of each of them.
 fn part_index(span: u32, at: Segment) -> u32 {
-    return (p.first_span + span) * p.parts_stride + at.record - p.record_offset;
+    return (p.first_span + span * FOLD) * p.parts_stride + at.record - p.record_offset;
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -56,7 +56,7 @@ struct Params {
     window_k: f32,
     negative_base: i32,        // sign of a negative number raised to the power: 1, -1, or 0 for NaN
     first_channel: u32,        // channels before the first of this dispatch
-    channels: u32,
+    channels: u32,             // of the tensor, or of each folded row
     dx_shift: u32,             // index in dx minus index in x, modulo 2^32
     dweight_offset: u32,
     dbias_offset: u32,

@@ -11,7 +11,7 @@ use compositions::{devices, headers};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 use wgnorm::scaler::{ScalerShader, scaler_shaders};
-use wgnorm::shader::{Header, Kernel, Params};
+use wgnorm::shader::{Header, Kernel, Params, Unit};
 
 fn parse(header: &Header) -> naga::Module {
     parse_text(&format!("{header:?}"), &header.wgsl())
@@ -118,6 +118,7 @@ fn every_composition_is_valid() {
             let in_pairs = match variable.name.as_deref() {
                 Some("weight" | "bias") => header.weight_pairs,
                 Some("y") => header.y_pairs,
+                Some("x") => header.unit == Unit::Loose && header.pairs,
                 _ => false,
             };
             assert!(

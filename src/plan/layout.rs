@@ -76,6 +76,9 @@ pub struct Layout {
     kept: Vec<ParamDigit>,
     reduced: Vec<ParamDigit>,
     offsets: Offsets,
+    /// Rows of `columns` segments each that are taken for one: as many parts of each segment.
+    pub fold: u32,
+    columns: u32,
 }
 
 impl Layout {
@@ -197,7 +200,65 @@ impl Layout {
             kept,
             reduced,
             offsets,
+            fold: 1,
+            columns: 0,
         }
+    }
+
+    /// Walks across columns whose number is no multiple of a unit: as few rows as make up whole units are taken for one row
+    /// of as many times the columns, and the rows that this leaves over are a walk of their own. None if rows do not follow
+    /// each other without a gap, or there are other kept digits.
+    pub fn folded(geometry: &Geometry, widest: u32, weights: Weights, offsets: Offsets) -> Option<Vec<Self>> {
+        let ([columns], [.., rows]) = (&geometry.kept[..], &geometry.reduced[..]) else {
+            return None;
+        };
+        let width = Unit::Columns.width();
+        let fold = width >> columns.extent.trailing_zeros().min(width.ilog2());
+        let dense =
+            has_columns(geometry) && columns.record == 1 && (rows.x, rows.y) == (columns.extent, columns.extent);
+        let weighted = weights == Weights::Read;
+        let by_column = columns.weight == 1 && geometry.reduced.iter().all(|digit| digit.weight == 0);
+        if fold == 1 || rows.extent < fold || !dense || (weighted && !by_column) {
+            return None;
+        }
+        let of_rows = |extent: u32| {
+            let mut some = geometry.clone();
+            some.reduced.last_mut()?.extent = extent;
+            some.length = some.length / rows.extent * extent;
+            Some(some)
+        };
+        let (whole, rest) = (rows.extent / fold, rows.extent % fold);
+        let mut folded = of_rows(whole)?;
+        folded.segments = columns.extent.checked_mul(fold)?;
+        folded.kept.last_mut()?.extent = folded.segments;
+        let row = folded.reduced.last_mut()?;
+        (row.x, row.y) = (folded.segments, folded.segments);
+        let mut layout = Self::new(&folded, Traversal::Columns, widest, Weights::Ignored, offsets)?;
+        if layout.unit != Unit::Columns {
+            return None;
+        }
+        (layout.fold, layout.columns) = (fold, columns.extent);
+        if weighted {
+            // An index of weights counts the columns of a folded row: see folded.wgsl.
+            layout.kept.first_mut()?.weight = width;
+        }
+        let mut walks = vec![layout];
+        if rest > 0 {
+            let before = whole * folded.segments;
+            let offsets = Offsets {
+                x: offsets.x + before,
+                y: offsets.y + before,
+                ..offsets
+            };
+            walks.push(Self::new(
+                &of_rows(rest)?,
+                Traversal::Columns,
+                widest,
+                weights,
+                offsets,
+            )?);
+        }
+        Some(walks)
     }
 
     /// Where units may begin at multiples of sixteen elements of memory (see [`Header::sixteens`]): segments after which the
@@ -335,6 +396,7 @@ impl Layout {
         header.weight_varies = self.weight_varies;
         header.record_step = self.record_step;
         header.normalizer_step = self.normalizer_step;
+        header.fold = self.fold;
     }
 
     /// Sets what of the parameters follows from the layout.
@@ -344,6 +406,9 @@ impl Layout {
         }
         let width = self.unit.index_width();
         let weight_width = if self.weight_in_unit { width } else { 1 };
+        if self.fold > 1 {
+            params.channels = self.columns;
+        }
         params.tail = self.tail;
         params.segments = self.groups;
         params.units = self.units;

@@ -28,6 +28,7 @@ impl Header {
         ];
         let loose = self.unit == Unit::Loose;
         let (weight_from, bias_from) = match self.parameters {
+            Parameters::Scalar if self.fold > 1 => (weight_folded, bias_folded),
             Parameters::Scalar => (weight_scalar, bias_scalar),
             Parameters::Unit if loose => (weight_loose, bias_loose),
             Parameters::Unit => (weight_unit, bias_unit),
@@ -171,7 +172,11 @@ impl Header {
                     modules.extend([part, combine_parts, entry_spans, apply_parts]);
                 } else {
                     modules.push(settling[1]);
-                    modules.push(pick(columns, recorded_columns, recorded_row));
+                    modules.extend(match self.fold > 1 {
+                        true => &[folded, recorded_folded][..],
+                        false if columns => &[recorded_columns],
+                        false => &[recorded_row],
+                    });
                     modules.extend(match self.parameters {
                         Parameters::Shared => &[apply_shared, shared_load][..],
                         _ => &[entry_spans, apply],

@@ -366,6 +366,8 @@ pub struct Header {
     pub record_step: u32,
     /// Distance between the records that the segments of a unit are normalized with; 0 if it is the same one.
     pub normalizer_step: u32,
+    /// Rows of segments that are taken for one: each holds a part of every segment.
+    pub fold: u32,
     /// Segments are what one weight multiplies, and indices of weights are those of records.
     pub by_weight: bool,
     /// Statistics are given, so that they do not depend on x.
@@ -446,6 +448,7 @@ impl Header {
             weight_varies: false,
             record_step: 1,
             normalizer_step: 1,
+            fold: 1,
             by_weight: false,
             given: false,
             from_output: false,
@@ -584,7 +587,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 21] {
+    fn constants(&self) -> [(&'static str, u32); 22] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -608,6 +611,7 @@ impl Header {
             ("UNIT_VECTORS", self.unit.width() / 4),
             ("RECORD_STEP", self.record_step),
             ("NORMALIZER_STEP", self.normalizer_step),
+            ("FOLD", self.fold),
         ]
     }
 

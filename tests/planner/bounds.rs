@@ -265,7 +265,12 @@ fn check_indices(step: &Step) {
         Parameters::Scalar => (1, 1),
         _ => (index_width, reach),
     };
-    let weight = farthest(p.weight_offset, p.step_weight, &|i| digits[i].weight);
+    // Of folded rows, what is kept by column begins again with each.
+    let folded = header.fold > 1;
+    let weight = match folded {
+        true => u64::from(p.weight_offset + p.channels - 1),
+        false => farthest(p.weight_offset, p.step_weight, &|i| digits[i].weight),
+    };
     check(Slot::Weight, weight, index, weights);
     check(
         Slot::Bias,
@@ -276,8 +281,17 @@ fn check_indices(step: &Step) {
     // The records of a unit's segments.
     let across = u64::from(header.record_step * (header.unit.segments() - 1));
     let record = farthest(p.record_offset, 0, &|i| digits[i].record) + across;
-    let part = u64::from(p.first_span + p.spans - 1) * u64::from(p.parts_stride);
-    check(Slot::Records, record, 4, 4);
+    let part = u64::from(p.first_span + (p.spans - 1) * header.fold) * u64::from(p.parts_stride);
+    check(
+        Slot::Records,
+        if folded {
+            u64::from(p.record_offset + p.channels - 1)
+        } else {
+            record
+        },
+        4,
+        4,
+    );
     check(
         Slot::Moments,
         if header.kernel == Kernel::Partial {

@@ -201,7 +201,7 @@ impl<'a> Machine<'a> {
             let (segment, span) = (i / columns / p.spans, i / columns % p.spans);
             let record = walk.segment_at(segment).record + i % columns * step.header.record_step;
             self.sets.push(set);
-            let at = (p.first_span + span) * p.parts_stride + record;
+            let at = (p.first_span + span * step.header.fold) * p.parts_stride + record;
             writes.write_moments(moments, at, self.sets.len() as u32 - 1);
         }
     }
@@ -280,7 +280,7 @@ impl<'a> Machine<'a> {
                     }]
                 }
                 false => (0..columns)
-                    .map(|column| at.record + column * header.record_step)
+                    .map(|column| walk.of_column(at.record + column * header.record_step, step.params.record_offset))
                     .map(|record| self.memory.read_record(self.bound(step, Slot::Records), record))
                     .collect(),
             };
@@ -378,8 +378,9 @@ impl<'a> Machine<'a> {
                 "y of {element:?} is written over what others read"
             );
         }
-        let parameter = |bound, index: u32, role| {
+        let parameter = |bound, first: u32, index: u32, role| {
             let index = match walk.header.parameters {
+                Parameters::Scalar if walk.header.fold > 1 => walk.of_column(index + j, first),
                 Parameters::Scalar => index,
                 Parameters::Unit | Parameters::Shared => walk.element(index, j),
             };
@@ -387,10 +388,11 @@ impl<'a> Machine<'a> {
             assert_eq!(found, Cell::Input(role, element.weight), "{role:?} of {element:?}");
         };
         if let Some(bound) = tensors.weight {
-            parameter(bound, weight, Role::Weight);
+            parameter(bound, walk.p.weight_offset, weight, Role::Weight);
         }
         if let Some(bound) = tensors.bias {
-            parameter(bound, walk.place_in_bias(weight), Role::Bias);
+            let first = walk.place_in_bias(walk.p.weight_offset);
+            parameter(bound, first, walk.place_in_bias(weight), Role::Bias);
         }
         writes.write(bound, y, Cell::Y(element.y));
         element

@@ -87,6 +87,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// An index of what is kept by column, which begins again with each of the rows that are taken for one.
+    pub fn of_column(&self, index: u32, first: u32) -> u32 {
+        match self.header.fold {
+            1 => index,
+            _ => first + (index - first) % self.p.channels,
+        }
+    }
+
     /// Elements of a run that fill no unit.
     pub fn loose(&self, at: Start) -> u32 {
         self.p.tail + (self.p.units - self.units(at)) * self.header.unit.width()

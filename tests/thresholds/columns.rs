@@ -1,11 +1,11 @@
 //! Neighbouring segments that interleave in memory.
 
 use wgnorm::shader::{Header, Kernel, Unit};
-use wgnorm::verify::{Case, Values};
+use wgnorm::verify::{Case, Norm, Values};
 use wgnorm::{Context, Layout, Variant};
 
-use crate::cases::batch;
-use crate::{around, checked, constant, hardware, header, planned, software};
+use crate::cases::{batch, case};
+use crate::{around, checked, constant, everywhere, hardware, header, is_candidate, planned, software};
 
 /// A table whose columns are normalized.
 fn table(rows: usize, columns: usize) -> Case {
@@ -14,9 +14,8 @@ fn table(rows: usize, columns: usize) -> Case {
 
 /// Batch norm of images of channels last, cropped so that a segment is several runs.
 fn crossed(samples: usize, positions: usize, columns: usize) -> Case {
-    use wgnorm::verify::Norm;
     let axes = vec![0, 2];
-    crate::cases::case(
+    case(
         Norm::ZScore { axes, ddof: 0 },
         &[samples, 3, positions, columns],
         Layout::ChannelsLast,
@@ -91,6 +90,43 @@ fn applications_have_more_spans_than_statistics() {
             let ((shared, partial), (_, apply)) = (spans(Kernel::Partial), spans(Kernel::Apply));
             assert_eq!(shared, times == 2);
             assert!(partial > 1 && apply.div_ceil(partial) == times, "{partial} and {apply}");
+        }
+    }
+}
+
+/// Of a number of columns that is no multiple of a unit, several rows are taken for one; those that are left over are walked
+/// apart.
+#[test]
+fn rows_of_odd_numbers_of_columns_are_folded() {
+    for context in everywhere() {
+        for (columns, fold) in [(1, 1), (2, 2), (3, 4), (4, 1), (6, 2), (7, 4), (33, 4), (34, 2)] {
+            for (i, rows) in around(fold)
+                .chain(around(12 * fold + 1))
+                .chain(around(1200))
+                .enumerate()
+            {
+                let mut table = table(rows, columns);
+                let scores = Norm::ZScore { axes: vec![0], ddof: 1 };
+                let mut scores = case(scores, &[rows, columns], Layout::ChannelsFirst);
+                let values = [Values::FarMean, Values::Outlier, Values::NearMax][i % 3];
+                for case in [&mut table, &mut scores] {
+                    case.x = values.fill(case.x.len(), 1);
+                    if !is_candidate(context, case, Variant::ColumnSplit) {
+                        assert!(columns == 1 || rows == 1);
+                        continue;
+                    }
+                    let recipe = checked(context, case, Variant::ColumnSplit);
+                    for kernel in [Kernel::Partial, Kernel::Apply] {
+                        let steps = recipe.steps.iter().filter(|step| step.header.kernel == kernel);
+                        let walks: Vec<_> = steps
+                            .map(|step| (step.header.fold as usize, step.params.units))
+                            .collect();
+                        let (folded, rest) = ((rows / fold) as u32, (rows % fold) as u32);
+                        let expected = [(fold, folded), (1, rest)].into_iter().filter(|(_, units)| *units > 0);
+                        assert_eq!(walks, expected.collect::<Vec<_>>(), "{rows}x{columns}");
+                    }
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use wgnorm::verify::{Case, Values};
 use wgnorm::{Context, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
-use crate::{around, checked, constant, everywhere, header, row_length, row_units, shared_row_units};
+use crate::{around, checked, constant, everywhere, header, row_length, row_units};
 
 /// Runs a split variant; gives the headers of its partial statistics and of what combines them, and the spans.
 fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, usize) {
@@ -24,7 +24,7 @@ fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, u
     };
     assert_eq!(finish.merges, finish.kernel == Kernel::Apply);
     match (variant, context.traits().software) {
-        (Variant::Split, _) => assert_eq!(partial.lanes, context.tuning().split_lanes),
+        (Variant::Split, _) => assert_eq!(partial.lanes, span_lanes(context.tuning(), partial.unit)),
         (_, true) => assert_eq!(partial.lanes, 1),
         // A tile of columns: as many lanes as are left of the workgroup.
         (_, false) => assert!(partial.lanes > 1 && partial.workgroup.is_multiple_of(partial.lanes)),
@@ -32,25 +32,22 @@ fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, u
     (partial, finish, recipe.steps[0].params.spans as usize)
 }
 
-/// The units of spans along rows, the widest first.
-fn span_units(tuning: &Tuning) -> Vec<Unit> {
-    match tuning.split_lanes {
-        1 => row_units(tuning).collect(),
-        _ => shared_row_units(tuning).collect(),
-    }
+/// Invocations that share a span along a row.
+fn span_lanes(tuning: &Tuning, unit: Unit) -> u32 {
+    if unit == Unit::Loose { 1 } else { tuning.split_lanes }
 }
 
 /// Units below which a segment is one span.
-fn least_units(tuning: &Tuning) -> usize {
-    (tuning.split_units * tuning.split_lanes) as usize
+fn least_units(tuning: &Tuning, unit: Unit) -> usize {
+    (tuning.split_units * span_lanes(tuning, unit)) as usize
 }
 
 #[test]
 fn spans_of_the_least_length() {
     for context in everywhere() {
         let tuning = context.tuning();
-        let least = least_units(tuning);
-        for unit in span_units(tuning) {
+        for unit in row_units(tuning) {
+            let least = least_units(tuning, unit);
             for units in [least, 2 * least].into_iter().flat_map(around) {
                 let Some(length) = row_length(tuning, unit, units) else {
                     continue;
@@ -66,9 +63,9 @@ fn spans_of_the_least_length() {
 fn as_many_spans_as_fill_the_device() {
     for context in everywhere() {
         let tuning = context.tuning();
-        let filling = (tuning.split_target / tuning.split_lanes) as usize;
-        let unit = *span_units(tuning).last().unwrap();
-        let length = row_length(tuning, unit, 2 * least_units(tuning) + 1).unwrap();
+        let unit = row_units(tuning).last().unwrap();
+        let filling = (tuning.split_target / span_lanes(tuning, unit)) as usize;
+        let length = row_length(tuning, unit, 2 * least_units(tuning, unit) + 1).unwrap();
         for (rows, expected) in [(filling - 1, 2), (filling, 1), (filling + 1, 1)] {
             let (.., spans) = split(context, &layer(rows, length), Variant::Split);
             assert_eq!(spans, expected);
@@ -116,7 +113,7 @@ fn parts_of_spans_that_a_tree_combines() {
         tuning.split_target = u32::MAX;
         tuning.apply_parts = 0;
         let context = context.with_tuning(tuning);
-        let unit = span_units(&tuning)[0];
+        let unit = row_units(&tuning).next().unwrap();
         for parts in around(tuning.finish_parts as usize) {
             let length = parts * (tuning.split_lanes * unit.width()) as usize;
             let mut case = layer(2, length);
@@ -137,7 +134,7 @@ fn parts_that_whatever_writes_y_combines() {
         // Those of software adapters do so nowhere, but can.
         tuning.apply_parts = tuning.apply_parts.max(2);
         let context = context.with_tuning(tuning);
-        let unit = span_units(&tuning)[0];
+        let unit = row_units(&tuning).next().unwrap();
         for parts in around(tuning.apply_parts as usize) {
             let length = parts * (tuning.split_lanes * unit.width()) as usize;
             for mut case in [
@@ -158,10 +155,10 @@ fn shares_of_lanes_at_the_ends_of_chunks() {
     for context in everywhere() {
         // One span, however long.
         let mut tuning = *context.tuning();
-        tuning.split_target = tuning.split_lanes;
+        tuning.split_target = 1;
         let context = context.with_tuning(tuning);
-        for unit in span_units(&tuning) {
-            let share = constant(&split(&context, &layer(1, 1), Variant::Split).0, "LANES");
+        for unit in row_units(&tuning) {
+            let share = span_lanes(&tuning, unit) as usize;
             let start = row_length(&tuning, unit, 1001).unwrap_or(unit.width() as usize);
             let chunk = constant(&split(&context, &layer(1, start), Variant::Split).0, "CHUNK") * share;
             for length in around(chunk).filter_map(|units| row_length(&tuning, unit, units)) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::places::{Place, Records, Region};
 use super::{Part, Planner, SMALL_WORKGROUP};
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::geometry::{Axis, Geometry, dense_strides, multiply};
 use crate::plan::choose::MAX_PARTS;
 use crate::plan::layout::{Layout, Offsets, Traversal, Weights, has_columns, run_as_columns};
@@ -22,6 +22,9 @@ const BROWSER_BUFFERS: u32 = 8;
 
 /// Bytes of workgroup memory of an invocation that sums a unit of columns: its moments.
 const COLUMN_MOMENTS_BYTES: u32 = 80;
+
+/// The most columns whose rows are folded: there are four parts of each, and all parts have to fit a binding.
+const MAX_FOLDED: u32 = 1 << 16;
 
 /// How a dispatch is spread over a layout.
 #[derive(Clone, Copy)]
@@ -84,13 +87,31 @@ impl Planner<'_> {
         self.split_lanes().min(1 << fit.ilog2())
     }
 
-    /// How spans are walked along a row by so many invocations.
-    fn along_rows(lanes: u32) -> Traversal {
-        if lanes == 1 {
-            Traversal::Rows
-        } else {
-            Traversal::SharedRows
+    /// The walk of spans along rows, and the invocations that share one. Those of a software adapter do not where that lets
+    /// units begin anywhere.
+    fn row_walk(&self, geometry: &Geometry, weights: Weights, offsets: Offsets) -> Option<(Layout, u32)> {
+        let walk = |traversal| Layout::new(geometry, traversal, self.tuning.widest_unit, weights, offsets);
+        let alone = walk(Traversal::Rows)?;
+        let lanes = self.split_lanes();
+        if lanes == 1 || self.traits.software && alone.unit == Unit::Loose {
+            return Some((alone, 1));
         }
+        Some((walk(Traversal::SharedRows)?, lanes))
+    }
+
+    /// The walks of spans across columns, which together are all of the geometry, and the invocations that share a span of a
+    /// unit.
+    fn column_walks(&self, geometry: &Geometry, weights: Weights, offsets: Offsets) -> Option<Vec<(Layout, u32)>> {
+        let widest = self.tuning.widest_unit;
+        let walks = match Layout::folded(geometry, widest, weights, offsets) {
+            Some(walks) if geometry.segments <= MAX_FOLDED => walks,
+            _ => vec![Layout::new(geometry, Traversal::Columns, widest, weights, offsets)?],
+        };
+        let with_lanes = |layout| {
+            let lanes = self.column_split_lanes(&layout);
+            (layout, lanes)
+        };
+        Some(walks.into_iter().map(with_lanes).collect())
     }
 
     /// True if the invocations of subgroups can read the weights of `layout` once for all: each takes a span of its own,
@@ -198,13 +219,14 @@ impl Planner<'_> {
         (header, params, workgroups)
     }
 
-    /// The walk of partial statistics over a piece, and the parts side by side that make up one segment. Parts are
-    /// numbered within the block: [record of the block][column].
-    pub(super) fn partial_layout(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Layout> {
+    /// The walks of partial statistics over a piece, where `columns` parts side by side make up one segment, and the invocations
+    /// that share a span. Parts are numbered within the block: [record of the block][column].
+    fn partial_walks(&self, part: &Part<'_>, columns: Option<u32>) -> Result<Vec<(Layout, u32)>> {
         let geometry = Geometry::for_statistics(&numbered_within(&part.piece.axes)?)?;
-        let (geometry, traversal) = match columns {
-            None => (geometry, Self::along_rows(self.split_lanes())),
-            Some(_) if has_columns(&geometry) => (geometry, Traversal::Columns),
+        let (weights, offsets) = (Weights::Ignored, part.bindings.offsets);
+        let across = match columns {
+            None => None,
+            Some(_) if has_columns(&geometry) => Some(geometry.clone()),
             Some(columns) => match run_as_columns(&geometry) {
                 Some(mut parts) => {
                     let (run, kept) = match parts.kept.split_last_mut() {
@@ -213,22 +235,16 @@ impl Planner<'_> {
                     };
                     run.record = 1;
                     kept.iter_mut().for_each(|digit| digit.record *= columns);
-                    (parts, Traversal::Columns)
+                    Some(parts)
                 }
                 None => bail!(Variant, "variant", "segments do not interleave in memory"),
             },
         };
-        let layout = Layout::new(
-            &geometry,
-            traversal,
-            self.tuning.widest_unit,
-            Weights::Ignored,
-            part.bindings.offsets,
-        );
-        match layout {
-            Some(layout) => Ok(layout),
-            None => bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one"),
-        }
+        let walks = match &across {
+            Some(geometry) => self.column_walks(geometry, weights, offsets),
+            None => self.row_walk(&geometry, weights, offsets).map(|walk| vec![walk]),
+        };
+        walks.ok_or_else(no_columns)
     }
 
     /// The records and moments of the segments of a block: partial statistics of its pieces, and their finish.
@@ -248,20 +264,21 @@ impl Planner<'_> {
         let part_columns = columns.unwrap_or(1);
         let segments = block[0].geometries.statistics.segments;
         let stride = multiply(segments, part_columns, "shape")?;
-        // All parts of the block are one binding, and one workgroup combines those of a segment.
-        let bound = self.traits.binding_size / (u64::from(stride) * MOMENTS_BYTES) / block.len() as u64;
-        let most_spans = bound.clamp(1, u64::from(MAX_PARTS / part_columns)) as u32;
         let mut walks = Vec::with_capacity(block.len());
-        let mut spans = 0u32;
         for part in block {
-            let layout = self.partial_layout(part, columns)?;
-            let lanes = match columns {
-                Some(_) => self.column_split_lanes(&layout),
-                None => self.split_lanes(),
-            };
+            walks.extend(self.partial_walks(part, columns)?.into_iter().map(|walk| (part, walk)));
+        }
+        // All parts of the block are one binding, and one workgroup combines those of a segment.
+        let rows: u64 = walks.iter().map(|(_, (layout, _))| u64::from(layout.fold)).sum();
+        let bound = self.traits.binding_size / (u64::from(stride) * MOMENTS_BYTES) / rows;
+        let most_spans = bound.clamp(1, u64::from(MAX_PARTS / part_columns) / rows) as u32;
+        let mut spans = 0u32;
+        let mut spread_walks = Vec::with_capacity(walks.len());
+        for (part, (layout, lanes)) in walks {
             let spread = self.spread(&layout, columns.is_some(), lanes, most_spans);
-            walks.push((part, layout, spread, spans));
-            spans = multiply(spans + spread.spans, 1, "shape")?;
+            let of_walk = spread.spans * layout.fold;
+            spread_walks.push((part, layout, spread, spans));
+            spans = multiply(spans + of_walk, 1, "shape")?;
         }
         let count = multiply(multiply(spans, stride, "shape")?, 2, "shape")? / 2;
         let parts = *region.get_or_insert_with(|| self.region_of(count, MOMENTS_BYTES));
@@ -271,7 +288,7 @@ impl Planner<'_> {
             true => Region { size, ..parts },
             false => self.region(size),
         };
-        for (part, layout, spread, first_span) in walks {
+        for (part, layout, spread, first_span) in spread_walks {
             let (mut header, mut params, workgroups) = self.spread_step(part, Kernel::Partial, &layout, spread);
             header.moments = true;
             (header.weight, header.bias) = (false, false);
@@ -392,7 +409,6 @@ impl Planner<'_> {
 
     /// y of a piece from x and its statistics.
     pub(super) fn apply(&mut self, part: &Part<'_>, settled: Settled) -> Result<()> {
-        let merges = matches!(settled, Settled::Parts(_));
         let geometry = &part.geometries.applied;
         let across = match part.variant {
             Variant::ColumnSplit if has_columns(geometry) => Some(geometry.clone()),
@@ -401,38 +417,45 @@ impl Planner<'_> {
         };
         let (widest, offsets) = (self.tuning.widest_unit, part.bindings.offsets);
         let weights = Weights::read_if(self.whole.has_affine);
-        let walk = |geometry, traversal| Layout::new(geometry, traversal, widest, weights, offsets);
-        let layout = match &across {
-            Some(parts) => walk(parts, Traversal::Columns),
-            None => match walk(geometry, Traversal::Rows) {
-                Some(layout) if !merges && self.shares_weights(&layout) => Some(layout),
-                _ => walk(geometry, Self::along_rows(self.split_lanes())),
-            },
-        };
-        let Some(layout) = layout else {
-            bail!(Variant, "variant", "the innermost axis is not a kept, contiguous one");
-        };
-        let shares_weights = across.is_none() && !merges && self.shares_weights(&layout);
-        let lanes = match &across {
-            Some(_) => self.column_split_lanes(&layout),
-            None if shares_weights => 1,
-            None => self.split_lanes(),
-        };
-        let spread = self.spread_writes(&layout, across.is_some(), lanes);
-        let (mut header, mut params, mut workgroups) = self.spread_step(part, Kernel::Apply, &layout, spread);
-        if shares_weights {
-            // A workgroup takes a span of as many segments as it has invocations.
-            header.parameters = Parameters::Shared;
-            header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
-            workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
+        if let Some(parts) = &across {
+            for (layout, lanes) in self.column_walks(parts, weights, offsets).ok_or_else(no_columns)? {
+                let spread = self.spread_writes(&layout, true, lanes);
+                let step = self.spread_step(part, Kernel::Apply, &layout, spread);
+                self.push_apply(part, &settled, step)?;
+            }
+            return Ok(());
         }
-        let (items, parts) = match settled {
+        let merges = matches!(settled, Settled::Parts(_));
+        let sharing = Layout::new(geometry, Traversal::Rows, widest, weights, offsets)
+            .filter(|layout| !merges && self.shares_weights(layout));
+        let Some(layout) = sharing else {
+            let (layout, lanes) = self.row_walk(geometry, weights, offsets).ok_or_else(no_columns)?;
+            let spread = self.spread_writes(&layout, false, lanes);
+            let step = self.spread_step(part, Kernel::Apply, &layout, spread);
+            return self.push_apply(part, &settled, step);
+        };
+        let spread = self.spread_writes(&layout, false, 1);
+        let (mut header, params, _) = self.spread_step(part, Kernel::Apply, &layout, spread);
+        // A workgroup takes a span of as many segments as it has invocations.
+        header.parameters = Parameters::Shared;
+        header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
+        let workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
+        self.push_apply(part, &settled, (header, params, workgroups))
+    }
+
+    fn push_apply(
+        &mut self,
+        part: &Part<'_>,
+        settled: &Settled,
+        (mut header, mut params, workgroups): (Header, Params, u64),
+    ) -> Result<()> {
+        let (items, parts) = match *settled {
             Settled::Records(place) => {
                 let slot = Slot::Records;
                 (vec![Records { place, slot }], None)
             }
-            Settled::Parts(parts) => {
-                header.merges = merges;
+            Settled::Parts(ref parts) => {
+                header.merges = true;
                 (params.parts, params.parts_group) = (parts.spans, 1);
                 params.parts_stride = part.geometries.statistics.segments;
                 (self.outputs(&mut header, self.saved(), None), Some(parts.place))
@@ -521,6 +544,11 @@ impl Planner<'_> {
         let operands = [(Slot::Parts, self.view(self.resolve(moments))?)];
         self.push(header, params, workgroups, &operands)
     }
+}
+
+fn no_columns() -> Error {
+    let message = "the innermost axis is not a kept, contiguous one".to_owned();
+    Error::new(ErrorKind::Variant, "variant", message)
 }
 
 /// The columns that every piece of a block can be taken apart into, if it is the same number for all.

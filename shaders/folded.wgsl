@@ -1,0 +1,5 @@
+// Rows of columns that are taken for one (FOLD of them): what is kept by column begins again with each.
+
+fn column_of(i: u32) -> u32 {
+    return i % p.channels;
+}
