@@ -1,7 +1,7 @@
 // The normalizer of four neighbouring parts of segments, whose records were written before.
 
 fn record_of_column(i: u32) -> vec4<f32> {
-    return records[p.record_offset + column_of(i)];
+    return records[p.record_offset + i / (FOLD * p.channels) * p.channels + column_of(i)];
 }
 
 fn recorded(index: u32) -> Normalizer {

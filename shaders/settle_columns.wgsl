@@ -27,6 +27,18 @@ fn settle(t: Moments, index: u32, writes: bool) -> Normalizer {
 
 fn emit_part(index: u32, t: Moments) {
     for (var i = 0u; i < 4u; i++) {
-        emit_moments(index + i * RECORD_STEP, component(t, i));
+        emit_moments(unfolded(index + i * RECORD_STEP), component(t, i));
     }
+}
+
+// Folded rows are numbered [span][outer][row of FOLD][column], their parts are at [span][row of FOLD][outer][column].
+fn unfolded(index: u32) -> u32 {
+    if (FOLD == 1u) {
+        return index;
+    }
+    let i = (index - p.first_span * p.parts_stride) % (FOLD * p.parts_stride);
+    let row = i / p.channels;
+    let outer = row / FOLD;
+    let column = i - row * p.channels;
+    return index - i + (row - outer * FOLD) * p.parts_stride + outer * p.channels + column;
 }

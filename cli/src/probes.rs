@@ -90,6 +90,35 @@ pub fn trials(software: bool) -> Vec<Trial> {
     let few = || layer(&[[1, 1 << 21], [4, 1 << 19], [4, (1 << 19) + 1], [16, (1 << 17) - 1]]);
     let crossed = || columns(&[[16, 3136, 64], [1, 100_000, 32], [1, 500_000, 8], [4, 784, 256]]);
     let runs = || planes(&[[256, 64, 4], [128, 64, 16], [64, 64, 49], [64, 128, 64], [16, 256, 196]]);
+    let odd_columns = || {
+        columns(&[
+            [1, 1_000_000, 7],
+            [1, 1_000_000, 30],
+            [4, 262_144, 3],
+            [16, 3136, 65],
+            [64, 3136, 255],
+        ])
+    };
+    let odd_tables = || columns(&[[1, 10_001, 33], [1, 100_001, 33], [1, 1_000_001, 30]]);
+    // Segments that registers do not hold: few, of a cache, and of more than one.
+    let walked = || {
+        planes(&[
+            [16, 64, 3136],
+            [64, 64, 3136],
+            [64, 256, 3136],
+            [32, 128, 12544],
+            [32, 512, 784],
+        ])
+        .into_iter()
+        .chain(layer(&[
+            [16, 262_144],
+            [64, 131_072],
+            [512, 65536],
+            [128, 1 << 19],
+            [64, 1 << 21],
+        ]))
+        .collect()
+    };
     let held = || {
         layer(&[
             [32768, 128],
@@ -160,6 +189,8 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 &["16", "32", "64", "128", "512", "2048"],
                 columns(&[[1, 64, 8192], [1, 256, 2048], [1, 1024, 1024]]),
             ),
+            trial("fold_columns", &["1", "4", "16", "64", "65536"], odd_columns()),
+            trial("fold_elements", &["0", "1048576", "1073741824"], odd_tables()),
             trial("finish_parts", &["16", "128", "1024"], crossed()),
             trial(
                 "gradient_units",
@@ -205,8 +236,15 @@ pub fn trials(software: bool) -> Vec<Trial> {
             ),
             trial(
                 "workgroup_segments",
-                &["16", "64", "128", "256"],
-                layer(&[[16, 32768], [64, 32768], [128, 32768], [256, 32768]]),
+                &["1", "4", "16", "64", "256"],
+                layer(&[[1, 32768], [4, 32768], [16, 32768], [64, 32768]]),
+            ),
+            trial("walked_lanes", &["256", "512", "1024"], walked()),
+            trial("walked_segments", &["16", "32", "64", "128", "256"], walked()),
+            trial(
+                "walked_elements",
+                &["0", "65536", "262144", "1048576", "16777216"],
+                walked(),
             ),
             trial(
                 "resident_rows",
@@ -220,6 +258,12 @@ pub fn trials(software: bool) -> Vec<Trial> {
             trial("column_lanes", &["2", "4", "8", "16", "32"], crossed()),
             trial("lane_segments", &["4096", "16384", "65536", "262144"], crossed()),
             trial("column_target", &["32768", "65536", "131072", "262144"], crossed()),
+            trial("fold_columns", &["1", "4", "16", "64", "65536"], odd_columns()),
+            trial(
+                "fold_elements",
+                &["0", "1048576", "16777216", "1073741824"],
+                odd_tables(),
+            ),
             trial("finish_parts", &["2", "8", "32"], crossed()),
             trial("apply_parts", &["0", "4", "8", "32"], few()),
             trial(

@@ -66,6 +66,11 @@ pub(super) fn workgroup_lanes(layout: &Layout, segments: u32, traits: &DeviceTra
     workgroup_lanes_of(layout.units, traits, tuning, (best, most))
 }
 
+/// Invocations of a workgroup that walks over a segment.
+pub(super) fn walking_lanes(traits: &DeviceTraits, tuning: &Tuning) -> u32 {
+    tuning.walked_lanes.min(traits.widest_tree())
+}
+
 /// Segments that the choice is made for: very many for batch invariance, whatever their number.
 pub(super) fn counted_segments(operation: &Operation, geometry: &Geometry) -> u32 {
     match operation.batch_invariant {
@@ -167,7 +172,11 @@ impl Choice<'_> {
         match variant {
             Variant::Lane => fits(Traversal::Rows, &|layout| bounded(layout, 1)),
             Variant::Subgroup => resident(&|layout| subgroup_lanes(layout, 1, traits, tuning).is_some()),
-            Variant::Workgroup => resident(&|layout| workgroup_lanes(layout, 1, traits, tuning).is_some()),
+            Variant::Workgroup => {
+                let lanes = walking_lanes(traits, tuning);
+                resident(&|layout| workgroup_lanes(layout, 1, traits, tuning).is_some())
+                    || fits(Traversal::SharedRows, &|layout| bounded(layout, lanes))
+            }
             Variant::Split => true,
             Variant::Column => fits(Traversal::Columns, &|layout| bounded(layout, tuning.column_lanes)),
             Variant::ColumnSplit => {
@@ -203,8 +212,9 @@ impl Choice<'_> {
             });
         }
         let held = self.geometries.whole(Traversal::HeldRows, self.tuning, self.offsets);
-        let loose = held.is_some_and(|layout| layout.unit == Unit::Loose);
-        let order = preferences(self.operation, whole, loose, self.traits, self.tuning);
+        let loose = held.as_ref().is_some_and(|layout| layout.unit == Unit::Loose);
+        let holds = held.is_some_and(|layout| workgroup_lanes(&layout, 1, self.traits, self.tuning).is_some());
+        let order = preferences(self.operation, whole, (loose, holds), self.traits, self.tuning);
         Ok(order
             .into_iter()
             .find(|variant| self.is_possible(*variant))
@@ -218,11 +228,12 @@ pub(super) fn prefers_columns(geometry: &Geometry, tuning: &Tuning) -> bool {
         || (geometry.run() < tuning.run_elements && run_as_columns(geometry).is_some())
 }
 
-/// The variants from the one that should run to the ones that will do. `loose`: units begin anywhere.
+/// The variants from the one that should run to the ones that will do. `loose`: units begin anywhere; `holds`: a workgroup can
+/// hold a segment in registers.
 fn preferences(
     operation: &Operation,
     geometry: &Geometry,
-    loose: bool,
+    (loose, holds): (bool, bool),
     traits: &DeviceTraits,
     tuning: &Tuning,
 ) -> Vec<Variant> {
@@ -244,6 +255,10 @@ fn preferences(
             let walked = if fills { Variant::Lane } else { Variant::Split };
             let resident = resident.then_some(Variant::Subgroup);
             resident.into_iter().chain([walked, Variant::Split]).collect()
+        }
+        (false, false) if !holds => {
+            let walks = segments >= tuning.walked_segments && geometry.length <= tuning.walked_elements;
+            vec![if walks { Variant::Workgroup } else { Variant::Split }]
         }
         (false, false) => {
             if units <= traits.smallest_subgroup() * tuning.workgroup_units {

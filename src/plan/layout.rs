@@ -207,18 +207,18 @@ impl Layout {
 
     /// Walks across columns whose number is no multiple of a unit: as few rows as make up whole units are taken for one row
     /// of as many times the columns, and the rows that this leaves over are a walk of their own. None if rows do not follow
-    /// each other without a gap, or there are other kept digits.
+    /// each other without a gap.
     pub fn folded(geometry: &Geometry, widest: u32, weights: Weights, offsets: Offsets) -> Option<Vec<Self>> {
-        let ([columns], [.., rows]) = (&geometry.kept[..], &geometry.reduced[..]) else {
+        let ([outer @ .., columns], [.., rows]) = (&geometry.kept[..], &geometry.reduced[..]) else {
             return None;
         };
         let width = Unit::Columns.width();
         let fold = width >> columns.extent.trailing_zeros().min(width.ilog2());
-        let dense =
-            has_columns(geometry) && columns.record == 1 && (rows.x, rows.y) == (columns.extent, columns.extent);
+        let follow = has_columns(geometry) && (rows.x, rows.y) == (columns.extent, columns.extent);
+        let numbered = columns.record == 1 && outer.iter().all(|digit| digit.record.is_multiple_of(columns.extent));
         let weighted = weights == Weights::Read;
-        let by_column = columns.weight == 1 && geometry.reduced.iter().all(|digit| digit.weight == 0);
-        if fold == 1 || rows.extent < fold || !dense || (weighted && !by_column) {
+        let by_column = columns.weight == 1 && outer.iter().chain(&geometry.reduced).all(|digit| digit.weight == 0);
+        if fold == 1 || rows.extent < fold || !follow || !numbered || (weighted && !by_column) {
             return None;
         }
         let of_rows = |extent: u32| {
@@ -229,22 +229,28 @@ impl Layout {
         };
         let (whole, rest) = (rows.extent / fold, rows.extent % fold);
         let mut folded = of_rows(whole)?;
-        folded.segments = columns.extent.checked_mul(fold)?;
-        folded.kept.last_mut()?.extent = folded.segments;
+        let across = columns.extent.checked_mul(fold)?;
+        folded.segments = geometry.segments.checked_mul(fold)?;
+        for digit in &mut folded.kept {
+            // Numbered as if each row had segments of its own: see folded.wgsl.
+            digit.record *= fold;
+        }
+        let innermost = folded.kept.last_mut()?;
+        (innermost.extent, innermost.record) = (across, 1);
         let row = folded.reduced.last_mut()?;
-        (row.x, row.y) = (folded.segments, folded.segments);
+        (row.x, row.y) = (across, across);
         let mut layout = Self::new(&folded, Traversal::Columns, widest, Weights::Ignored, offsets)?;
         if layout.unit != Unit::Columns {
             return None;
         }
         (layout.fold, layout.columns) = (fold, columns.extent);
         if weighted {
-            // An index of weights counts the columns of a folded row: see folded.wgsl.
+            // Likewise.
             layout.kept.first_mut()?.weight = width;
         }
         let mut walks = vec![layout];
         if rest > 0 {
-            let before = whole * folded.segments;
+            let before = whole * across;
             let offsets = Offsets {
                 x: offsets.x + before,
                 y: offsets.y + before,

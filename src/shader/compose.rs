@@ -110,14 +110,14 @@ impl Header {
             }
         }
         match self.kernel {
-            Kernel::Lane | Kernel::ShortRows | Kernel::Column => {
+            Kernel::Lane | Kernel::ShortRows | Kernel::Tile => {
                 modules.extend(statistics);
                 modules.extend(settling);
                 modules.extend(application);
                 if self.kernel != Kernel::ShortRows {
                     modules.push(accumulate);
                 }
-                if self.kernel != Kernel::Column {
+                if self.kernel != Kernel::Tile {
                     let shared = self.parameters == Parameters::Shared;
                     modules.extend(if shared {
                         &[entry_subgroup, shared_load][..]
@@ -128,7 +128,10 @@ impl Header {
                 match self.kernel {
                     Kernel::Lane => modules.extend([normalize, lane]),
                     Kernel::ShortRows => modules.extend([resident, short_rows]),
-                    _ => modules.extend([normalize, tree, column]),
+                    _ => {
+                        modules.extend([normalize, partial, tile]);
+                        modules.extend(self.shared_parts());
+                    }
                 }
             }
             Kernel::Resident => {
@@ -154,10 +157,7 @@ impl Header {
                 modules.extend(settling);
                 modules.extend(application);
                 modules.extend([accumulate, entry_parts, partial]);
-                modules.extend(match self.tries_plain_sums() && self.lanes > 1 {
-                    true => &[shared_part_quick][..],
-                    false => &[tree, shared_part],
-                });
+                modules.extend(self.shared_parts());
             }
             Kernel::Finish => {
                 modules.extend(statistics);
@@ -287,6 +287,14 @@ impl Header {
             if self.dweight { dweight_write } else { dweight_skip },
             if self.dbias { dbias_write } else { dbias_skip },
         ]
+    }
+
+    /// How invocations that share a span, or a tile, sum it.
+    fn shared_parts(&self) -> &'static [Module] {
+        match self.tries_plain_sums() && self.lanes > 1 {
+            true => &[Module::shared_part_quick],
+            false => &[Module::tree, Module::shared_part],
+        }
     }
 
     /// The module that reads dy.

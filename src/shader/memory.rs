@@ -13,12 +13,9 @@ impl Header {
         let columns = self.unit == Unit::Columns;
         let moments = self.tree_size() * if columns { 80 } else { 20 };
         match (self.kernel, self.reduction) {
-            (Kernel::Partial, _) if self.tries_plain_sums() && self.lanes > 1 => {
-                self.workgroup * if columns { 48 } else { 12 } + 8
-            }
-            (Kernel::Partial | Kernel::Finish, _) => moments,
+            (Kernel::Partial | Kernel::Tile, _) => self.shared_bytes() + self.normalizer_bytes(),
+            (Kernel::Finish, _) => moments,
             (Kernel::GradientSums, _) => self.tree_size() * if columns { 64 } else { 16 },
-            (Kernel::Column, _) => moments + self.workgroup / self.lanes * if columns { 64 } else { 16 },
             (
                 Kernel::GradientTotals | Kernel::GradientFinish | Kernel::GradientSegments | Kernel::GradientParameters,
                 _,
@@ -38,6 +35,23 @@ impl Header {
                 };
                 reduced + shares * 8 * self.unit.width()
             }
+            _ => 0,
+        }
+    }
+
+    /// Bytes in which invocations share sums or moments.
+    fn shared_bytes(&self) -> u32 {
+        let columns = self.unit == Unit::Columns;
+        match self.tries_plain_sums() && self.lanes > 1 {
+            true => self.workgroup * if columns { 48 } else { 12 } + 8,
+            false => self.tree_size() * if columns { 80 } else { 20 },
+        }
+    }
+
+    /// Bytes of the normalizers of a tile.
+    fn normalizer_bytes(&self) -> u32 {
+        match self.kernel {
+            Kernel::Tile => self.columns() * if self.unit == Unit::Columns { 64 } else { 16 },
             _ => 0,
         }
     }

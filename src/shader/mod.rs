@@ -48,8 +48,8 @@ pub enum Kernel {
     ShortRows,
     /// `resident.wgsl`
     Resident,
-    /// `column.wgsl`
-    Column,
+    /// `tile.wgsl`
+    Tile,
     /// `partial.wgsl`
     Partial,
     /// `finish.wgsl`
@@ -97,7 +97,7 @@ impl Kernel {
             Self::Lane => "lane",
             Self::ShortRows => "short rows",
             Self::Resident => "resident",
-            Self::Column => "column",
+            Self::Tile => "tile",
             Self::Partial => "partial",
             Self::Finish => "finish",
             Self::Apply => "apply",

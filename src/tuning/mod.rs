@@ -21,7 +21,7 @@ pub enum Variant {
     Lane,
     /// A subgroup, or part of a workgroup, per segment: several segments a workgroup, held in registers.
     Subgroup,
-    /// A workgroup per segment, held in registers: one read, one write.
+    /// A workgroup per segment, held in registers: one read, one write. Segments that are longer it walks over, twice.
     Workgroup,
     /// Partial statistics of spans of each segment, a finish, and an application: three dispatches.
     Split,
@@ -115,6 +115,12 @@ thresholds! {
     workgroup_units: u32 = up_to(16),
     /// Fewest segments that are held where invocations have to hold more than that; fewer are split.
     workgroup_segments: u32 = up_to(1 << 30),
+    /// Invocations of a workgroup that walks over a segment.
+    walked_lanes: u32 = power_of_two(1024),
+    /// Fewest segments, longer than registers hold, that a workgroup each walks over.
+    walked_segments: u32 = up_to(1 << 30),
+    /// Longest segment, in elements, that a workgroup walks over; longer ones are split.
+    walked_elements: u32 = at_most(1 << 30),
     /// Invocations that share a span when a segment is split.
     split_lanes: u32 = power_of_two(1024),
     /// Invocations that a split should put to work.
@@ -131,6 +137,10 @@ thresholds! {
     column_units: u32 = up_to(1 << 20),
     /// Longest segment, in elements, that is not worth splitting across columns.
     column_elements: u32 = at_most(1 << 30),
+    /// Fewest columns, of no whole number of units, whose rows are folded.
+    fold_columns: u32 = up_to(1 << 30),
+    /// Fewest elements for which rows that folding leaves over are worth a dispatch of their own.
+    fold_elements: u32 = at_most(1 << 30),
     /// Most parts of a segment that one invocation combines alone.
     finish_parts: u32 = up_to(1 << 14),
     /// Most parts of a segment that every invocation which writes y combines alone.
@@ -152,7 +162,7 @@ impl Tuning {
         short_row_units: 4,
         short_row_elements: 8192,
         lane_segments: 32,
-        lane_elements: 1024,
+        lane_elements: 16384,
         resident_row_units: (64, 128),
         aligned_units: 24,
         run_elements: 16,
@@ -163,16 +173,21 @@ impl Tuning {
         workgroup_lanes: (16, 256),
         workgroup_units: 2,
         workgroup_segments: 1,
+        walked_lanes: 256,
+        walked_segments: 1 << 30,
+        walked_elements: 0,
         gradient_units: (1, 8),
         gradient_target: 512,
         split_lanes: 8,
         split_target: 256,
-        split_units: 32,
+        split_units: 128,
         column_lanes: 1,
         column_target: 256,
         column_rows: 4,
-        column_units: 256,
+        column_units: 512,
         column_elements: 32,
+        fold_columns: 2,
+        fold_elements: 0,
         finish_parts: 1024,
         apply_parts: 0,
     };
@@ -199,20 +214,50 @@ impl Tuning {
     /// The records that justify [`SOFTWARE`](Self::SOFTWARE), in the repository; of two rows for one threshold the later
     /// record's holds. `tests/records.rs` compares them with the table.
     pub const SOFTWARE_RECORDS: &[&str] = &[
-        "benches/records/2026-11-25-llvmpipe-thresholds.json",
-        "benches/records/2026-11-26-llvmpipe-resident.json",
-        "benches/records/2026-11-26-llvmpipe-backward-thresholds.json",
-        "benches/records/2026-11-27-llvmpipe-aligned.json",
+        "benches/records/2026-11-27-llvmpipe-tune.json",
+        "benches/records/2026-11-27-llvmpipe-tune-again.json",
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
-    pub const SOFTWARE_UNUSED: &[&str] = &["resident_fill", "workgroup_units", "workgroup_segments", "apply_parts"];
+    pub const SOFTWARE_UNUSED: &[&str] = &[
+        "resident_fill",
+        "workgroup_units",
+        "workgroup_segments",
+        "walked_lanes",
+        "walked_segments",
+        "walked_elements",
+        "apply_parts",
+    ];
+
+    /// The records that justify [`HARDWARE`](Self::HARDWARE), likewise.
+    pub const HARDWARE_RECORDS: &[&str] = &[
+        "benches/records/2026-11-27-h100-tune.json",
+        "benches/records/2026-11-27-h100-tune-units.json",
+        "benches/records/2026-11-27-h100-tune-folded.json",
+        "benches/records/2026-11-27-h100-tune-walked.json",
+    ];
+
+    /// Thresholds of variants that the planner does not choose on hardware, or of kernels of software adapters, and the unit,
+    /// which is the widest load of a GPU: they have no row.
+    pub const HARDWARE_UNUSED: &[&str] = &[
+        "widest_unit",
+        "lane_workgroup",
+        "lane_workgroups",
+        "short_row_units",
+        "short_row_elements",
+        "lane_elements",
+        "resident_row_units",
+        "aligned_units",
+        "column_rows",
+        "column_units",
+        "column_elements",
+    ];
 
     /// For hardware adapters: coalesced loads, every segment in registers, enough workgroups to fill the device.
     ///
     /// Measured on an NVIDIA H200 (`benches/records/2026-11-27-h200-thresholds.md` and, what is not in there,
-    /// `2026-11-26-h200-thresholds.md`), but for `run_elements`, `column_lanes`, `lane_segments` and those of kernels that are not
-    /// chosen there. `wgnorm tune` measures them on another adapter.
+    /// `2026-11-26-h200-thresholds.md`) and again on an H100, whose tables [`HARDWARE_RECORDS`](Self::HARDWARE_RECORDS) lists;
+    /// `2026-11-27-h100-thresholds.md` says what they do not. `wgnorm tune` measures them on another adapter.
     pub const HARDWARE: Self = Self {
         widest_unit: 4,
         lane_workgroup: (64, 64),
@@ -223,14 +268,17 @@ impl Tuning {
         lane_elements: 0,
         resident_row_units: (0, 0),
         aligned_units: 0,
-        run_elements: 32,
+        run_elements: 16,
         subgroup_workgroup: 128,
         resident_units: (4, 16),
         resident_fill: (1 << 17, 1 << 19),
         resident_rows: 1,
         workgroup_lanes: (64, 512),
         workgroup_units: 8,
-        workgroup_segments: 64,
+        workgroup_segments: 1,
+        walked_lanes: 1024,
+        walked_segments: 64,
+        walked_elements: 1 << 20,
         gradient_units: (2, 8),
         gradient_target: 1 << 17,
         split_lanes: 256,
@@ -241,6 +289,8 @@ impl Tuning {
         column_rows: 1,
         column_units: 1 << 20,
         column_elements: 0,
+        fold_columns: 16,
+        fold_elements: 1 << 24,
         finish_parts: 2,
         apply_parts: 8,
     };

@@ -68,7 +68,7 @@ pub fn trips(step: &Step) -> u64 {
     let chunks = |units: u64| units.div_ceil(16);
     let accumulated = |units: u64| 4 * (walked(units) + 4 * chunks(units)) + 6 * chunks(units) + 16;
     match header.kernel {
-        Kernel::Lane | Kernel::Column => accumulated(share(p.units)) + walked(share(p.units)),
+        Kernel::Lane | Kernel::Tile => accumulated(share(p.units)) + walked(share(p.units)),
         Kernel::ShortRows | Kernel::Resident => {
             u64::from(header.rows) * (8 * u64::from(header.units + header.tail_share) + 16)
         }
@@ -282,16 +282,11 @@ fn check_indices(step: &Step) {
     let across = u64::from(header.record_step * (header.unit.segments() - 1));
     let record = farthest(p.record_offset, 0, &|i| digits[i].record) + across;
     let part = u64::from(p.first_span + (p.spans - 1) * header.fold) * u64::from(p.parts_stride);
-    check(
-        Slot::Records,
-        if folded {
-            u64::from(p.record_offset + p.channels - 1)
-        } else {
-            record
-        },
-        4,
-        4,
-    );
+    let of_segments = |record: u64| match folded {
+        true => (record + 1 - u64::from(p.record_offset)) / u64::from(header.fold) + u64::from(p.record_offset) - 1,
+        false => record,
+    };
+    check(Slot::Records, of_segments(record), 4, 4);
     check(
         Slot::Moments,
         if header.kernel == Kernel::Partial {

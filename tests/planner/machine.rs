@@ -71,7 +71,7 @@ impl<'a> Machine<'a> {
             Kernel::Partial => self.partial(step, &mut writes),
             Kernel::Apply => self.apply(step, &mut writes),
             Kernel::Window => self.window(step, &mut writes),
-            Kernel::Lane | Kernel::ShortRows | Kernel::Resident | Kernel::Column => self.whole(step, &mut writes),
+            Kernel::Lane | Kernel::ShortRows | Kernel::Resident | Kernel::Tile => self.whole(step, &mut writes),
             kernel => panic!("{} has no part in a forward pass", kernel.name()),
         }
         self.memory.commit(writes, self.workspace);
@@ -201,7 +201,7 @@ impl<'a> Machine<'a> {
             let (segment, span) = (i / columns / p.spans, i / columns % p.spans);
             let record = walk.segment_at(segment).record + i % columns * step.header.record_step;
             self.sets.push(set);
-            let at = (p.first_span + span * step.header.fold) * p.parts_stride + record;
+            let at = p.first_span * p.parts_stride + walk.part(span, record);
             writes.write_moments(moments, at, self.sets.len() as u32 - 1);
         }
     }
@@ -280,7 +280,7 @@ impl<'a> Machine<'a> {
                     }]
                 }
                 false => (0..columns)
-                    .map(|column| walk.of_column(at.record + column * header.record_step, step.params.record_offset))
+                    .map(|column| walk.record(at.record + column * header.record_step))
                     .map(|record| self.memory.read_record(self.bound(step, Slot::Records), record))
                     .collect(),
             };

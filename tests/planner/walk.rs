@@ -95,6 +95,27 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Where the part of a span of a segment lies after those of earlier dispatches: segments of folded rows are numbered
+    /// [outer][row][column], their parts [row][outer][column].
+    pub fn part(&self, span: u32, record: u32) -> u32 {
+        let (fold, stride) = (self.header.fold, self.p.parts_stride);
+        if fold == 1 {
+            return span * stride + record;
+        }
+        let (row, column) = (record / self.p.channels, record % self.p.channels);
+        (span * fold + row % fold) * stride + row / fold * self.p.channels + column
+    }
+
+    /// The record of a segment.
+    pub fn record(&self, index: u32) -> u32 {
+        if self.header.fold == 1 {
+            return index;
+        }
+        let (first, columns) = (self.p.record_offset, self.p.channels);
+        let i = index - first;
+        first + i / (self.header.fold * columns) * columns + i % columns
+    }
+
     /// Elements of a run that fill no unit.
     pub fn loose(&self, at: Start) -> u32 {
         self.p.tail + (self.p.units - self.units(at)) * self.header.unit.width()
@@ -355,7 +376,7 @@ pub fn shares(step: &Step) -> Vec<Share> {
                 let (segment, lane) = match header.kernel {
                     Kernel::Lane => ((block * workgroup + invocation) * header.period + first, 0),
                     Kernel::ShortRows => (alone * header.rows + row, 0),
-                    Kernel::Column => {
+                    Kernel::Tile => {
                         let columns = workgroup / lanes;
                         (group * columns + invocation % columns, invocation / columns)
                     }

@@ -5,7 +5,7 @@ use wgnorm::{Context, DeviceTraits, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
 use crate::common::context;
-use crate::{checked, hardware, software};
+use crate::{around, checked, everywhere, hardware, planned, software};
 
 fn choice(context: &Context, case: &Case) -> Variant {
     checked(context, case, None).variant.unwrap()
@@ -43,13 +43,15 @@ fn software_by_the_length_that_registers_hold() {
         let alone = first(tuning.short_row_units + 1);
         let (anywhere, whole) = tuning.resident_row_units;
         let (anywhere, whole) = (first(anywhere + 1), first(whole));
+        // Few as they are, these are not worth splitting.
+        assert!(whole + 16 <= tuning.lane_elements as usize);
         for (length, variant) in [
             (alone - 1, Variant::Lane),
             (alone, Variant::Subgroup),
             (anywhere - 1, Variant::Subgroup),
-            (anywhere + 1, Variant::Split),
+            (anywhere + 1, Variant::Lane),
             (whole, Variant::Subgroup),
-            (whole + 16, Variant::Split),
+            (whole + 16, Variant::Lane),
         ] {
             assert_eq!(choice(context, &layer(5, length)), variant, "{length}");
         }
@@ -100,6 +102,43 @@ fn hardware_by_the_number_of_columns() {
         ] {
             assert_eq!(choice(context, &table(5, columns)), variant);
         }
+    }
+}
+
+#[test]
+fn hardware_by_the_segments_that_workgroups_walk_over() {
+    for context in hardware() {
+        let tuning = context.tuning();
+        let (segments, longest) = (tuning.walked_segments as usize, tuning.walked_elements as usize);
+        for (rows, length, variant) in [
+            (segments - 1, longest, Variant::Split),
+            (segments, longest - 4, Variant::Workgroup),
+            (segments, longest, Variant::Workgroup),
+            (segments + 1, longest + 4, Variant::Split),
+        ] {
+            assert_eq!(choice(context, &layer(rows, length)), variant);
+        }
+    }
+}
+
+#[test]
+fn by_the_columns_that_are_folded() {
+    for context in everywhere() {
+        let tuning = context.tuning();
+        let folds = |rows: usize, columns: usize| {
+            let recipe = planned(context, &table(rows, columns), Some(Variant::ColumnSplit));
+            recipe.steps.iter().any(|step| step.header.fold > 1)
+        };
+        let least = tuning.fold_columns as usize;
+        for columns in around(least).filter(|columns| *columns > 1 && !columns.is_multiple_of(4)) {
+            assert_eq!(folds(64, columns), columns >= least, "{columns}");
+        }
+        // Rows that are left over: of as many elements at least, and of fewer.
+        let (columns, most) = (least.next_multiple_of(4) + 1, 1 << 16);
+        let rows = (tuning.fold_elements as usize).div_ceil(columns).next_multiple_of(4) + 4;
+        assert!(folds(rows, columns) && folds(rows + 1, columns));
+        assert_eq!(folds(5, columns), tuning.fold_elements == 0);
+        assert!(folds(8, most - 1) && !folds(8, most + 1));
     }
 }
 

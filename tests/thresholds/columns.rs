@@ -1,7 +1,7 @@
 //! Neighbouring segments that interleave in memory.
 
 use wgnorm::shader::{Header, Kernel, Unit};
-use wgnorm::verify::{Case, Norm, Values};
+use wgnorm::verify::{Case, Norm, Running, Values};
 use wgnorm::{Context, Layout, Variant};
 
 use crate::cases::{batch, case};
@@ -24,7 +24,7 @@ fn crossed(samples: usize, positions: usize, columns: usize) -> Case {
 
 fn column_kernel(context: &Context) -> Kernel {
     if context.tuning().column_lanes > 1 {
-        Kernel::Column
+        Kernel::Tile
     } else {
         Kernel::Lane
     }
@@ -99,17 +99,23 @@ fn applications_have_more_spans_than_statistics() {
 #[test]
 fn rows_of_odd_numbers_of_columns_are_folded() {
     for context in everywhere() {
+        let mut tuning = *context.tuning();
+        (tuning.fold_columns, tuning.fold_elements) = (1, 0);
+        let context = &context.with_tuning(tuning);
         for (columns, fold) in [(1, 1), (2, 2), (3, 4), (4, 1), (6, 2), (7, 4), (33, 4), (34, 2)] {
-            for (i, rows) in around(fold)
-                .chain(around(12 * fold + 1))
-                .chain(around(1200))
-                .enumerate()
-            {
+            for (i, rows) in around(fold).chain(around(1200)).enumerate() {
                 let mut table = table(rows, columns);
                 let scores = Norm::ZScore { axes: vec![0], ddof: 1 };
                 let mut scores = case(scores, &[rows, columns], Layout::ChannelsFirst);
+                let mut images = case(
+                    Norm::Instance(Running::default()),
+                    &[3, rows, columns],
+                    Layout::ChannelsLast,
+                );
                 let values = [Values::FarMean, Values::Outlier, Values::NearMax][i % 3];
-                for case in [&mut table, &mut scores] {
+                // Each image has to begin with a unit.
+                let fold_of_images = if (rows * columns).is_multiple_of(4) { fold } else { 1 };
+                for (case, fold) in [(&mut table, fold), (&mut scores, fold), (&mut images, fold_of_images)] {
                     case.x = values.fill(case.x.len(), 1);
                     if !is_candidate(context, case, Variant::ColumnSplit) {
                         assert!(columns == 1 || rows == 1);

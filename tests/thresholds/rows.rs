@@ -1,10 +1,10 @@
 //! Rows that one invocation, part of a workgroup or a workgroup takes whole.
 
 use wgnorm::shader::{Kernel, Parameters, Reduction, Unit};
-use wgnorm::verify::{Arrangement, Norm, Running, Values};
+use wgnorm::verify::{Arrangement, Case, Norm, Running, Values};
 use wgnorm::{Affine, Context, LayerNorm, Layout, Tuning, Variant};
 
-use crate::cases::{case, layer};
+use crate::cases::{batch, case, layer};
 use crate::judged::arranged_failure;
 use crate::{
     around, checked, constant, everywhere, hardware, header, is_candidate, most_units, planned, row_length, row_units,
@@ -172,6 +172,40 @@ fn the_longest_segments_in_a_workgroup() {
     assert_eq!(reductions.contains(&Reduction::Workgroup), subgroups);
 }
 
+/// Segments that are longer than a workgroup holds: of lanes that share runs, at the ends of their blocks of 256 units, and where
+/// plain sums do not serve.
+#[test]
+fn segments_that_a_workgroup_walks_over() {
+    for context in everywhere() {
+        // Of so few lanes and units that short segments are too long.
+        let mut tuning = *context.tuning();
+        (tuning.resident_units, tuning.workgroup_units, tuning.workgroup_lanes) = ((1, 1), 1, (64, 64));
+        tuning.walked_lanes = 64;
+        let context = context.with_tuning(tuning);
+        for unit in row_units(&tuning).filter(|unit| *unit != Unit::Loose) {
+            for (i, units) in around(128).chain(around(4 * 64)).chain(around(256 * 64)).enumerate() {
+                let Some(length) = row_length(&tuning, unit, units) else {
+                    continue;
+                };
+                let run = if unit == Unit::Scalar {
+                    5
+                } else {
+                    4 * unit.width() as usize
+                };
+                for mut case in [
+                    layer(3, length),
+                    batch(&[length.div_ceil(run), 2, run], Layout::ChannelsFirst),
+                ] {
+                    let values = [Values::FarMean, Values::Outlier, Values::NearMax][i % 3];
+                    case.x = values.fill(case.x.len(), 1);
+                    let header = header(&checked(&context, &case, Variant::Workgroup), Kernel::Tile);
+                    assert_eq!((header.unit, header.lanes, header.workgroup), (unit, 64, 64));
+                }
+            }
+        }
+    }
+}
+
 /// Segments of sixteen units, at and around the numbers between which each has more lanes. Thousands of times fewer than in the
 /// table, so that they take no time.
 #[test]
@@ -225,11 +259,17 @@ fn runs_that_follow_each_other() {
 
 /// The first size at which lanes double, and the largest that fits and its neighbours, in workgroups that are full
 /// and not.
+/// Whether a variant can run a case, and holds its segments in registers.
+fn holds(context: &Context, case: &Case, variant: Variant) -> bool {
+    is_candidate(context, case, variant)
+        && planned(context, case, Some(variant)).steps[0].header.kernel == Kernel::Resident
+}
+
 fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
     let tuning = context.tuning();
     let mut reductions = Vec::new();
     for unit in row_units(tuning) {
-        let limit = most_units(tuning, unit, |length| is_candidate(context, &layer(1, length), variant));
+        let limit = most_units(tuning, unit, |length| holds(context, &layer(1, length), variant));
         let best = tuning.resident_units.0 as usize;
         // Units held in registers are unrolled and take long to compile: the narrower ones only where lanes run out.
         let doubling = (unit == row_units(tuning).next().unwrap()).then_some([best, best + 1]);
@@ -237,7 +277,7 @@ fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
             let Some(length) = row_length(tuning, unit, units) else {
                 continue;
             };
-            if !is_candidate(context, &layer(1, length), variant) {
+            if !holds(context, &layer(1, length), variant) {
                 assert!(units > limit);
                 let recipe = checked(context, &layer(3, length), None);
                 assert_ne!(recipe.variant, Some(variant));
@@ -247,8 +287,8 @@ fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
             let per_workgroup = (planned.workgroup / planned.lanes) as usize;
             // Of the last workgroup not all lanes have a segment; and where the table lets it, each takes two, one after the
             // other.
-            let holds = tuning.resident_rows > 1 && length <= 2048;
-            let many = per_workgroup * if holds { 2 * tuning.lane_workgroups as usize } else { 1 } + 1;
+            let keeps = tuning.resident_rows > 1 && length <= 2048;
+            let many = per_workgroup * if keeps { 2 * tuning.lane_workgroups as usize } else { 1 } + 1;
             for rows in [per_workgroup, many] {
                 let mut case = layer(rows, length);
                 if rows == per_workgroup {
@@ -258,7 +298,7 @@ fn resident(context: &Context, variant: Variant) -> Vec<Reduction> {
                 assert_eq!(header.unit, unit);
                 assert_eq!(
                     (header.rows, header.hold),
-                    if rows == many && holds { (2, true) } else { (1, false) }
+                    if rows == many && keeps { (2, true) } else { (1, false) }
                 );
                 assert!((header.lanes * header.units) as usize >= units);
                 assert_eq!(header.tail_share > 0, unit == Unit::Loose);

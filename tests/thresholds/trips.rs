@@ -87,7 +87,7 @@ fn of_a_lane_along_short_runs() {
 fn of_columns() {
     for context in [&software()[0], &hardware()[0]] {
         let kernel = if context.tuning().column_lanes > 1 {
-            Kernel::Column
+            Kernel::Tile
         } else {
             Kernel::Lane
         };

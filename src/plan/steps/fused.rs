@@ -3,7 +3,7 @@
 use super::places::Place;
 use super::{Part, Planner};
 use crate::error::{Result, bail};
-use crate::plan::choose::{counted_segments, subgroup_lanes, workgroup_lanes};
+use crate::plan::choose::{counted_segments, subgroup_lanes, walking_lanes, workgroup_lanes};
 use crate::plan::layout::{Layout, Traversal};
 use crate::shader::{Header, Kernel, Parameters, Reduction, Unit};
 use crate::tuning::Variant;
@@ -75,7 +75,7 @@ impl Planner<'_> {
     /// A tile of columns per workgroup.
     pub(super) fn column(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
         let layout = self.layout(part, Traversal::Columns)?;
-        let mut header = self.header_of(part, Kernel::Column, self.tuning.lane_workgroup.1);
+        let mut header = self.header_of(part, Kernel::Tile, self.tuning.lane_workgroup.1);
         layout.header(&mut header);
         header.lanes = self.tuning.column_lanes;
         let mut params = self.params();
@@ -83,6 +83,18 @@ impl Planner<'_> {
         let columns = header.workgroup / header.lanes;
         let workgroups = u64::from(layout.groups).div_ceil(u64::from(columns));
         self.push_whole(part, header, params, workgroups, moments)
+    }
+
+    /// A workgroup per segment, which is longer than its registers hold.
+    fn walked(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
+        let layout = self.layout(part, Traversal::SharedRows)?;
+        let lanes = walking_lanes(self.traits, self.tuning);
+        let mut header = self.header_of(part, Kernel::Tile, lanes);
+        layout.header(&mut header);
+        header.lanes = lanes;
+        let mut params = self.params();
+        layout.params(&mut params);
+        self.push_whole(part, header, params, u64::from(layout.groups), moments)
     }
 
     /// Several lanes per segment, which they hold in registers.
@@ -95,10 +107,10 @@ impl Planner<'_> {
                 subgroup_lanes(&layout, segments, traits, tuning),
                 tuning.subgroup_workgroup,
             ),
-            _ => {
-                let lanes = workgroup_lanes(&layout, segments, traits, tuning);
-                (lanes, lanes.unwrap_or_default())
-            }
+            _ => match workgroup_lanes(&layout, segments, traits, tuning) {
+                Some(lanes) => (Some(lanes), lanes),
+                None => return self.walked(part, moments),
+            },
         };
         let Some(lanes) = lanes else {
             bail!(

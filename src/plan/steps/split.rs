@@ -104,7 +104,7 @@ impl Planner<'_> {
     fn column_walks(&self, geometry: &Geometry, weights: Weights, offsets: Offsets) -> Option<Vec<(Layout, u32)>> {
         let widest = self.tuning.widest_unit;
         let walks = match Layout::folded(geometry, widest, weights, offsets) {
-            Some(walks) if geometry.segments <= MAX_FOLDED => walks,
+            Some(walks) if self.folds(geometry, walks.len() > 1) => walks,
             _ => vec![Layout::new(geometry, Traversal::Columns, widest, weights, offsets)?],
         };
         let with_lanes = |layout| {
@@ -112,6 +112,13 @@ impl Planner<'_> {
             (layout, lanes)
         };
         Some(walks.into_iter().map(with_lanes).collect())
+    }
+
+    /// Whether rows of columns are worth folding, where that leaves over some, or none.
+    fn folds(&self, geometry: &Geometry, rest: bool) -> bool {
+        let elements = u64::from(geometry.segments) * u64::from(geometry.length);
+        (self.tuning.fold_columns..=MAX_FOLDED).contains(&geometry.segments)
+            && (!rest || elements >= u64::from(self.tuning.fold_elements))
     }
 
     /// True if the invocations of subgroups can read the weights of `layout` once for all: each takes a span of its own,
