@@ -173,6 +173,17 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 layer(&[[8, 512], [8, 2048], [8, 8192], [8, 32768], [1, 8192]]),
             ),
             trial("run_elements", &["4", "8", "16", "32", "64"], runs()),
+            trial(
+                "span_run_elements",
+                &["16", "64", "256", "1024"],
+                planes(&[
+                    [2000, 4, 32],
+                    [2000, 8, 64],
+                    [1000, 4, 128],
+                    [500, 4, 512],
+                    [250, 8, 1024],
+                ]),
+            ),
             trial("split_lanes", &["1", "8"], few()),
             trial("split_target", &["32", "64", "256", "1024"], few()),
             trial(

@@ -252,9 +252,15 @@ fn preferences(
         }
         (true, _) => vec![Variant::ColumnSplit, Variant::Split],
         (false, true) => {
-            let walked = if fills { Variant::Lane } else { Variant::Split };
-            let resident = resident.then_some(Variant::Subgroup);
-            resident.into_iter().chain([walked, Variant::Split]).collect()
+            let short_runs = geometry.run() < tuning.span_run_elements && run_as_columns(geometry).is_some();
+            let candidates = [
+                (resident, Variant::Subgroup),
+                (fills, Variant::Lane),
+                (short_runs, Variant::ColumnSplit),
+                (true, Variant::Split),
+            ];
+            let wanted = candidates.into_iter().filter(|(wanted, _)| *wanted);
+            wanted.map(|(_, variant)| variant).collect()
         }
         (false, false) if !holds => {
             let walks = segments >= tuning.walked_segments && geometry.length <= tuning.walked_elements;

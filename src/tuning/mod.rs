@@ -97,6 +97,8 @@ thresholds! {
     aligned_units: u32 = at_most(1 << 10),
     /// Shortest run, in elements, that is worth following along a segment rather than across segments.
     run_elements: u32 = at_most(1 << 30),
+    /// Shortest run, in elements, that is worth following in spans of few long segments.
+    span_run_elements: u32 = at_most(1 << 30),
     /// Invocations of a workgroup that is divided among segments.
     subgroup_workgroup: u32 = power_of_two(1024),
     /// Units that an invocation of a resident segment holds at best, and at most.
@@ -166,6 +168,7 @@ impl Tuning {
         resident_row_units: (64, 128),
         aligned_units: 24,
         run_elements: 16,
+        span_run_elements: 256,
         subgroup_workgroup: 8,
         resident_units: (2, 16),
         resident_fill: (1, 1),
@@ -216,6 +219,7 @@ impl Tuning {
     pub const SOFTWARE_RECORDS: &[&str] = &[
         "benches/records/2026-11-27-llvmpipe-tune.json",
         "benches/records/2026-11-27-llvmpipe-tune-again.json",
+        "benches/records/2026-11-27-llvmpipe-tune-runs.json",
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
@@ -241,6 +245,7 @@ impl Tuning {
     /// which is the widest load of a GPU: they have no row.
     pub const HARDWARE_UNUSED: &[&str] = &[
         "widest_unit",
+        "span_run_elements",
         "lane_workgroup",
         "lane_workgroups",
         "short_row_units",
@@ -269,6 +274,7 @@ impl Tuning {
         resident_row_units: (0, 0),
         aligned_units: 0,
         run_elements: 16,
+        span_run_elements: 0,
         subgroup_workgroup: 128,
         resident_units: (4, 16),
         resident_fill: (1 << 17, 1 << 19),

@@ -1,7 +1,7 @@
 //! The planner's own choices, on either side of every threshold.
 
 use wgnorm::verify::Case;
-use wgnorm::{Context, DeviceTraits, Layout, Tuning, Variant};
+use wgnorm::{Context, DeviceTraits, LayerNorm, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
 use crate::common::context;
@@ -116,8 +116,25 @@ fn hardware_by_the_segments_that_workgroups_walk_over() {
             (segments, longest, Variant::Workgroup),
             (segments + 1, longest + 4, Variant::Split),
         ] {
-            assert_eq!(choice(context, &layer(rows, length)), variant);
+            // Too large to be run: see rows.rs.
+            let plan = LayerNorm::new(&[rows, length]).plan(context).unwrap();
+            assert_eq!(plan.variant(), Some(variant));
         }
+    }
+}
+
+#[test]
+fn software_by_the_length_of_runs_of_few_long_segments() {
+    for context in software() {
+        let tuning = context.tuning();
+        let run = tuning.span_run_elements as usize;
+        let images = |run: usize| {
+            let samples = tuning.lane_elements as usize / run + 2;
+            batch(&[samples, 3, run], Layout::ChannelsFirst)
+        };
+        assert_eq!(choice(context, &images(run - 1)), Variant::ColumnSplit);
+        assert_eq!(choice(context, &images(run)), Variant::Split);
+        assert_eq!(choice(context, &images(run + 1)), Variant::Split);
     }
 }
 

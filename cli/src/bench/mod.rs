@@ -78,7 +78,7 @@ pub struct BenchArgs {
 
     /// Measures the rows of this file instead: an operation, its extents and its flags a line, as
     /// `group 8,64,64,64 --groups 8`. One that fails does not end the run.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["op", "shape", "sweep", "html"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["op", "shape", "sweep", "html", "Settings"])]
     cases: Option<PathBuf>,
 
     /// Writes the row of each case to a file of its own in this folder as soon as it is measured.
