@@ -1,7 +1,7 @@
 use super::Job;
 use super::lanes::{self, About, Lines, NOTHING, Sums};
 use super::statistics::Statistics;
-use super::walk::{Run, runs};
+use super::walk::{Run, Walk, runs};
 
 /// Elements that a task maps.
 pub(super) const SPAN: usize = 1 << 15;
@@ -30,10 +30,13 @@ impl Parameters<'_> {
 /// Maps the elements of x from `start` on to `y`; `statistics` are those of the segments from `first` on.
 pub(super) fn apply(job: &Job<'_>, start: usize, mut y: &mut [f32], first: usize, statistics: &[Statistics]) {
     let mut mapping = Mapping::new(job, first, statistics);
-    for run in runs(&job.walk.memory, start..start + y.len()) {
+    for run in runs(&job.walk.mapped, start..start + y.len()) {
         let (head, tail) = y.split_at_mut(run.len);
         y = tail;
-        mapping.map(&run, head);
+        match job.walk.fold {
+            1 => mapping.map(&run, head),
+            _ => mapping.map_rows(&run, head),
+        }
     }
 }
 
@@ -109,21 +112,53 @@ impl<'a> Mapping<'a> {
     fn map_columns(&mut self, run: &Run, x: &[f32], y: &mut [f32]) {
         let columns = (run.record, run.weight, run.len);
         if self.columns != Some(columns) {
-            self.prepare_columns(run);
+            self.lines.clear();
+            self.prepare_columns(columns, run.inner.weight as usize);
             self.columns = Some(columns);
         }
-        self.lines.map(self.job.level, x, y);
+        self.lines.map(self.job.level, 0, x, y);
         for &column in &self.exactly {
             let segment = &self.statistics[run.record - self.first + column];
             y[column] = self.map_exactly(x[column], segment, run.weight + column * run.inner.weight as usize);
         }
     }
 
-    fn prepare_columns(&mut self, run: &Run) {
-        self.lines.clear();
+    /// Maps elements of rows of neighbouring segments, several rows at once.
+    fn map_rows(&mut self, run: &Run, y: &mut [f32]) {
+        let Walk {
+            fold,
+            columns: width,
+            ref memory,
+            ..
+        } = *self.job.walk;
+        let weight_step = memory.last().map_or(0, |inner| inner.weight as usize);
+        let x = &self.job.x[run.x..][..run.len];
+        let columns = (run.record, run.weight, width);
+        if self.columns != Some(columns) {
+            self.lines.clear();
+            // One more, since runs begin at any column.
+            for _ in 0..=fold {
+                self.prepare_columns(columns, weight_step);
+            }
+            self.columns = Some(columns);
+        }
+        let phase = run.x % width;
+        for (x, y) in x.chunks(fold * width).zip(y.chunks_mut(fold * width)) {
+            self.lines.map(self.job.level, phase, x, y);
+        }
+        for &column in &self.exactly {
+            let segment = &self.statistics[run.record - self.first + column];
+            for i in ((column + width - phase) % width..x.len()).step_by(width) {
+                y[i] = self.map_exactly(x[i], segment, run.weight + column * weight_step);
+            }
+        }
+    }
+
+    /// Lines of further columns: of so many segments from a record on, and from a weight on that many apart.
+    fn prepare_columns(&mut self, (record, weight, count): (usize, usize, usize), weight_step: usize) {
         self.exactly.clear();
-        for (column, segment) in self.statistics[run.record - self.first..][..run.len].iter().enumerate() {
-            let (weight, bias) = self.job.parameters.at(run.weight + column * run.inner.weight as usize);
+        for (column, segment) in self.statistics[record - self.first..][..count].iter().enumerate() {
+            let (weight, bias) = self.job.parameters.at(weight + column * weight_step);
             let line = segment.line(weight, bias);
             if line.is_none() {
                 self.exactly.push(column);

@@ -270,9 +270,9 @@ impl Lines {
         self.offsets.push(line.offset);
     }
 
-    /// Maps one element of every segment.
-    pub fn map(&self, level: Level, x: &[f32], y: &mut [f32]) {
-        let parameters = [&*self.centers, &*self.factors, &*self.offsets];
+    /// Maps one element of every segment from the `first` on.
+    pub fn map(&self, level: Level, first: usize, x: &[f32], y: &mut [f32]) {
+        let parameters = [&self.centers[first..], &self.factors[first..], &self.offsets[first..]];
         dispatch!(level, simd => {
             each(
                 simd, x, y, parameters, NOTHING,

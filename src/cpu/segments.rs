@@ -7,7 +7,7 @@ use fearless_simd::Level;
 use super::lanes::{self, About, Sums};
 use super::parallel;
 use super::reduction::{FIRST, LANES, Partial, Reduction};
-use super::walk::runs;
+use super::walk::{folded_rows, runs};
 use crate::geometry::Geometry;
 
 /// Elements of a chunk of one segment.
@@ -36,7 +36,7 @@ impl<R: Reduction> Task<'_, R> {
     /// Reduces the segments from `first` on, one for each of `out`.
     pub fn reduce(&self, threads: usize, first: usize, out: &mut [Partial]) {
         let (tile, span) = match self.side_by_side() {
-            true => (COLUMNS, SPAN_ROWS),
+            true => (COLUMNS, SPAN_ROWS * self.fold()),
             false => ((SPAN / self.length()).max(1), SPAN),
         };
         let (spans, segments) = (self.length().div_ceil(span), out.len());
@@ -70,7 +70,16 @@ impl<R: Reduction> Task<'_, R> {
     /// True if neighbouring segments lie side by side in memory, and enough of them to be accumulated so.
     fn side_by_side(&self) -> bool {
         let inner = self.geometry.kept.last();
-        !self.geometry.inner_reduced && inner.is_some_and(|digit| digit.extent as usize >= LANES)
+        let wide = inner.is_some_and(|digit| digit.extent as usize >= LANES);
+        !self.geometry.inner_reduced && (wide || self.fold() > 1)
+    }
+
+    /// Rows of neighbouring segments that are accumulated as one.
+    fn fold(&self) -> usize {
+        match (self.geometry.kept.last(), self.geometry.reduced.last()) {
+            (Some(columns), Some(rows)) if R::QUICK && !self.geometry.inner_reduced => folded_rows(columns, rows),
+            _ => 1,
+        }
     }
 
     /// Absorbs the reduced `positions` of the segments from `first` on.
@@ -80,6 +89,10 @@ impl<R: Reduction> Task<'_, R> {
         for run in runs(&self.geometry.kept, first..first + out.len()) {
             let out = &mut out[done..done + run.len];
             done += run.len;
+            if self.fold() > 1 && run.len == run.inner.extent as usize {
+                self.absorb_folded(run.x, positions.clone(), out, &mut scratch);
+                continue;
+            }
             if self.side_by_side() {
                 self.absorb_columns(run.x, positions.clone(), out, &mut scratch);
                 continue;
@@ -141,6 +154,30 @@ impl<R: Reduction> Task<'_, R> {
         }
         if !scratch.rows.is_empty() {
             self.absorb_rows(out, scratch);
+        }
+    }
+
+    /// Neighbouring segments of narrow rows, several rows at a time: each has a part of every segment.
+    fn absorb_folded(&self, start: usize, positions: Range<usize>, out: &mut [Partial], scratch: &mut Scratch) {
+        let (columns, fold) = (out.len(), self.fold());
+        let mut parts = vec![Partial::EMPTY; fold * columns];
+        for run in runs(&self.geometry.reduced, positions) {
+            let (start, whole) = (start + run.x, run.len / fold);
+            for first in (0..whole).step_by(ROWS) {
+                scratch.rows.clear();
+                let rows = first..whole.min(first + ROWS);
+                scratch.rows.extend(rows.map(|row| start + row * parts.len()));
+                self.absorb_rows(&mut parts, scratch);
+            }
+            let rest = run.len % fold * columns;
+            if rest > 0 {
+                scratch.rows.clear();
+                scratch.rows.push(start + whole * parts.len());
+                self.absorb_rows(&mut parts[..rest], scratch);
+            }
+        }
+        for (i, part) in parts.into_iter().enumerate().filter(|(_, part)| part.count > 0.0) {
+            out[i % columns].absorb(part, self.reduction);
         }
     }
 

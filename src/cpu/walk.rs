@@ -1,6 +1,8 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use super::lanes::{UNROLL, WIDTH};
+use super::segments::COLUMNS;
 use crate::error::{Result, bail};
 use crate::geometry::{self, Axis, Digit, Geometry, MAX_DIGITS};
 use crate::spec::Operation;
@@ -11,6 +13,12 @@ pub(super) struct Walk {
     pub statistics: Geometry,
     /// All digits in memory order, not merged where the weight differs.
     pub memory: Vec<Digit>,
+    /// Those of the map: rows of neighbouring segments that are taken together are one digit, of `columns` each.
+    pub mapped: Vec<Digit>,
+    /// Rows of neighbouring segments that are mapped as one; 1 where each is by itself.
+    pub fold: usize,
+    /// Neighbouring segments of such a row.
+    pub columns: usize,
     /// Blocks: what the kept digits outside every reduced one number. Each is contiguous and holds whole segments.
     pub blocks: usize,
     /// Elements of a block.
@@ -30,9 +38,26 @@ impl Walk {
         };
         let mut memory = [applied.kept, applied.reduced].concat();
         memory.sort_by_key(|digit| Reverse(digit.x));
+        let mut mapped = memory.clone();
+        let (mut fold, mut columns) = (1, 0);
+        if let [.., rows, inner] = memory[..]
+            && inner.record == 1
+            && (rows.record, rows.weight) == (0, 0)
+        {
+            (fold, columns) = (folded_rows(&inner, &rows), inner.extent as usize);
+        }
+        if fold > 1 {
+            let inner = mapped.pop();
+            if let (Some(rows), Some(inner)) = (mapped.last_mut(), inner) {
+                (rows.extent, rows.x, rows.y) = (rows.extent * inner.extent, 1, 1);
+            }
+        }
         let mut walk = Self {
             statistics,
             memory,
+            mapped,
+            fold,
+            columns,
             blocks: 1,
             block_len: 0,
             block_segments: 0,
@@ -76,6 +101,19 @@ impl Walk {
             bail!(Shape, "axes", "do not index a dense weight of {weight_len} elements");
         }
         Ok(())
+    }
+}
+
+/// Rows of neighbouring segments that are taken for one row, which fills vectors better and is not as short; 1 where they do not
+/// follow each other without a gap, or are wide, or whole numbers of the vectors that a loop takes. (Two cores of an AMD EPYC:
+/// 1000000x7 5.8 ms instead of 34, but 200704x64 8.0 instead of 5.6.)
+pub(super) fn folded_rows(columns: &Digit, rows: &Digit) -> usize {
+    const VECTORS: u32 = (UNROLL * WIDTH) as u32;
+    let follow = columns.x == 1 && rows.x == columns.extent;
+    let narrow = columns.extent < 2 * VECTORS && columns.extent != VECTORS;
+    match follow && narrow {
+        true => (COLUMNS as u32 / columns.extent).min(rows.extent).max(1) as usize,
+        false => 1,
     }
 }
 

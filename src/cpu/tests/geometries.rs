@@ -74,6 +74,18 @@ fn boundary_cases() -> Vec<Case> {
     for rows in [1, 2, ROWS - 1, ROWS, ROWS + 1] {
         cases.push(z_score(&[rows, LANES + 1], &[0], 0));
     }
+    // Rows that are taken together: of so many columns, and of wider ones that are not.
+    for columns in [2, 3, 7, LANES, 31, 32, 33, 63, 64] {
+        let fold = COLUMNS / columns;
+        for rows in [fold - 1, fold, fold + 1, ROWS * fold - 1, ROWS * fold + 1] {
+            cases.push(z_score(&[rows.max(1), columns], &[0], 1));
+        }
+        cases.push(batch(&[2, 11 * fold + 5, columns], ChannelsLast));
+        cases.push(instance(&[3, 2 * fold + 1, columns], ChannelsLast));
+    }
+    // Several tasks of the statistics, and of the map; segments that a tile has only some of a row of.
+    cases.push(z_score(&[SPAN_ROWS * (COLUMNS / 7) + 3, 7], &[0], 0));
+    cases.push(instance(&[100, 90, 3], ChannelsLast));
     for p in POWERS {
         cases.push(lp(&[2, 2 * CHUNK + 1], &[1], p));
         cases.push(lp(&[2 * ROWS + 1, LANES + 1], &[0], p));
