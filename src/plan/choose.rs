@@ -184,7 +184,7 @@ impl Choice<'_> {
                 let parts = u64::from(geometries.statistics.segments) * u64::from(geometries.statistics.run());
                 has_columns(&geometries.statistics)
                     || (run_as_columns(&geometries.statistics).is_some()
-                        && geometries.statistics.run() <= MAX_PARTS
+                        && u64::from(geometries.statistics.run()) * self.pieces as u64 <= u64::from(MAX_PARTS)
                         && parts * self.pieces as u64 * MOMENTS_BYTES <= traits.binding_size)
             }
         }

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use wgnorm::geometry::span;
 use wgnorm::plan::{Facts, Recipe, Role, candidates};
 use wgnorm::spec::{Operation, Statistic};
-use wgnorm::{DeviceTraits, ErrorKind, LayerNorm, Normalization, Tuning};
+use wgnorm::{BatchNorm, DeviceTraits, ErrorKind, LayerNorm, Normalization, Tuning, Variant};
 
 use bounds::{TRIP_LIMIT, trips};
 use expected::Expected;
@@ -127,6 +127,26 @@ fn check_error(scenario: &Scenario, error: &wgnorm::Error) {
 
 fn elements(operation: &Operation) -> u64 {
     operation.axes.iter().map(|axis| u64::from(axis.extent)).product()
+}
+
+/// Segments in two pieces, whose columns are each a part: a workgroup combines those of one piece, but not of both.
+#[test]
+fn pieces_of_more_parts_than_are_combined_are_not_split_across() {
+    let mut operation = BatchNorm::new(&[40, 2, 3_000_000]).operation().unwrap();
+    let traits = |binding_size| DeviceTraits {
+        binding_size,
+        ..DeviceTraits::minimal(true)
+    };
+    let facts = Facts::default();
+    let possible = |binding_size| {
+        let candidates = candidates(&operation, &traits(binding_size), &Tuning::SOFTWARE, &facts).unwrap();
+        candidates.contains(&Variant::ColumnSplit)
+    };
+    assert!(possible(1 << 30) && !possible(600 << 20));
+    operation.variant = Some(Variant::ColumnSplit);
+    assert!(Recipe::new(&operation, &traits(1 << 30), &Tuning::SOFTWARE, &facts).is_ok());
+    let refused = Recipe::new(&operation, &traits(600 << 20), &Tuning::SOFTWARE, &facts);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Variant);
 }
 
 #[test]

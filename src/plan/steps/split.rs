@@ -278,7 +278,7 @@ impl Planner<'_> {
         // All parts of the block are one binding, and one workgroup combines those of a segment.
         let rows: u64 = walks.iter().map(|(_, (layout, _))| u64::from(layout.fold)).sum();
         let bound = self.traits.binding_size / (u64::from(stride) * MOMENTS_BYTES) / rows;
-        let most_spans = bound.clamp(1, u64::from(MAX_PARTS / part_columns) / rows) as u32;
+        let most_spans = bound.clamp(1, (u64::from(MAX_PARTS / part_columns) / rows).max(1)) as u32;
         let mut spans = 0u32;
         let mut spread_walks = Vec::with_capacity(walks.len());
         for (part, (layout, lanes)) in walks {
