@@ -36,7 +36,7 @@ impl<R: Reduction> Task<'_, R> {
     /// Reduces the segments from `first` on, one for each of `out`.
     pub fn reduce(&self, threads: usize, first: usize, out: &mut [Partial]) {
         let (tile, span) = match self.side_by_side() {
-            true => (COLUMNS, SPAN_ROWS * self.fold()),
+            true => (self.tile(), SPAN_ROWS * self.fold()),
             false => ((SPAN / self.length()).max(1), SPAN),
         };
         let (spans, segments) = (self.length().div_ceil(span), out.len());
@@ -74,6 +74,15 @@ impl<R: Reduction> Task<'_, R> {
         !self.geometry.inner_reduced && (wide || self.fold() > 1)
     }
 
+    /// Neighbouring segments that a task accumulates side by side: whole rows, where several are accumulated as one, so that what
+    /// becomes of one does not depend on the others.
+    fn tile(&self) -> usize {
+        match (self.fold(), self.geometry.kept.last()) {
+            (2.., Some(columns)) => COLUMNS - COLUMNS % columns.extent as usize,
+            _ => COLUMNS,
+        }
+    }
+
     /// Rows of neighbouring segments that are accumulated as one.
     fn fold(&self) -> usize {
         match (self.geometry.kept.last(), self.geometry.reduced.last()) {
@@ -89,7 +98,7 @@ impl<R: Reduction> Task<'_, R> {
         for run in runs(&self.geometry.kept, first..first + out.len()) {
             let out = &mut out[done..done + run.len];
             done += run.len;
-            if self.fold() > 1 && run.len == run.inner.extent as usize {
+            if self.fold() > 1 {
                 self.absorb_folded(run.x, positions.clone(), out, &mut scratch);
                 continue;
             }

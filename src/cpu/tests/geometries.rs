@@ -83,7 +83,7 @@ fn boundary_cases() -> Vec<Case> {
         cases.push(batch(&[2, 11 * fold + 5, columns], ChannelsLast));
         cases.push(instance(&[3, 2 * fold + 1, columns], ChannelsLast));
     }
-    // Several tasks of the statistics, and of the map; segments that a tile has only some of a row of.
+    // Several tasks of the statistics, and of the map; more rows of segments than a task takes.
     cases.push(z_score(&[SPAN_ROWS * (COLUMNS / 7) + 3, 7], &[0], 0));
     cases.push(instance(&[100, 90, 3], ChannelsLast));
     for p in POWERS {
@@ -97,6 +97,20 @@ fn boundary_cases() -> Vec<Case> {
 fn ordinary_values() {
     for case in cases().iter().chain(&boundary_cases()) {
         check(case, &noise(elements(&case.operation), 1));
+    }
+}
+
+#[test]
+fn narrow_rows_do_not_depend_on_further_samples() {
+    let (rows, columns) = (90, 3);
+    let x = noise(200 * rows * columns, 1);
+    let y = |samples: usize| {
+        let case = instance(&[samples, rows, columns], Layout::ChannelsLast);
+        run(&case.operation, &x[..samples * rows * columns], &[1.0; 3], &[0.0; 3]).0
+    };
+    let together = y(200);
+    for samples in [1, 2, 100] {
+        assert_eq!(y(samples), together[..samples * rows * columns]);
     }
 }
 

@@ -114,10 +114,12 @@ impl Planner<'_> {
         Some(walks.into_iter().map(with_lanes).collect())
     }
 
-    /// Whether rows of columns are worth folding, where that leaves over some, or none.
+    /// Whether rows of columns are worth folding, where that leaves over some, or none. Not for batch invariance: a sample alone may
+    /// be folded where further ones begin at no whole unit.
     fn folds(&self, geometry: &Geometry, rest: bool) -> bool {
         let elements = u64::from(geometry.segments) * u64::from(geometry.length);
-        (self.tuning.fold_columns..=MAX_FOLDED).contains(&geometry.segments)
+        !self.operation.batch_invariant
+            && (self.tuning.fold_columns..=MAX_FOLDED).contains(&geometry.segments)
             && (!rest || elements >= u64::from(self.tuning.fold_elements))
     }
 
@@ -153,7 +155,7 @@ impl Planner<'_> {
         };
         // More columns than a subgroup of eight covers: an invocation takes several, so that it moves whole lines of memory
         // within spans that a cache holds.
-        let rows = match columns && lanes == 1 && layout.groups > 8 {
+        let rows = match columns && lanes == 1 && (layout.groups > 8 || self.operation.batch_invariant) {
             true => tuning.column_rows,
             false => 1,
         };
