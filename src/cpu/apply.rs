@@ -125,13 +125,9 @@ impl<'a> Mapping<'a> {
 
     /// Maps elements of rows of neighbouring segments, several rows at once.
     fn map_rows(&mut self, run: &Run, y: &mut [f32]) {
-        let Walk {
-            fold,
-            columns: width,
-            ref memory,
-            ..
-        } = *self.job.walk;
-        let weight_step = memory.last().map_or(0, |inner| inner.weight as usize);
+        let Walk { fold, ref memory, .. } = *self.job.walk;
+        let Some(inner) = memory.last() else { return };
+        let (width, weight_step) = (inner.extent as usize, inner.weight as usize);
         let x = &self.job.x[run.x..][..run.len];
         let columns = (run.record, run.weight, width);
         if self.columns != Some(columns) {

@@ -13,12 +13,10 @@ pub(super) struct Walk {
     pub statistics: Geometry,
     /// All digits in memory order, not merged where the weight differs.
     pub memory: Vec<Digit>,
-    /// Those of the map: rows of neighbouring segments that are taken together are one digit, of `columns` each.
+    /// Those of the map: rows of neighbouring segments that are taken together are one digit.
     pub mapped: Vec<Digit>,
     /// Rows of neighbouring segments that are mapped as one; 1 where each is by itself.
     pub fold: usize,
-    /// Neighbouring segments of such a row.
-    pub columns: usize,
     /// Blocks: what the kept digits outside every reduced one number. Each is contiguous and holds whole segments.
     pub blocks: usize,
     /// Elements of a block.
@@ -39,12 +37,12 @@ impl Walk {
         let mut memory = [applied.kept, applied.reduced].concat();
         memory.sort_by_key(|digit| Reverse(digit.x));
         let mut mapped = memory.clone();
-        let (mut fold, mut columns) = (1, 0);
+        let mut fold = 1;
         if let [.., rows, inner] = memory[..]
             && inner.record == 1
             && (rows.record, rows.weight) == (0, 0)
         {
-            (fold, columns) = (folded_rows(&inner, &rows), inner.extent as usize);
+            fold = folded_rows(&inner, &rows);
         }
         if fold > 1 {
             let inner = mapped.pop();
@@ -57,7 +55,6 @@ impl Walk {
             memory,
             mapped,
             fold,
-            columns,
             blocks: 1,
             block_len: 0,
             block_segments: 0,
@@ -106,7 +103,7 @@ impl Walk {
 
 /// Rows of neighbouring segments that are taken for one row, which fills vectors better and is not as short; 1 where they do not
 /// follow each other without a gap, or are wide, or whole numbers of the vectors that a loop takes. (Two cores of an AMD EPYC:
-/// 1000000x7 5.8 ms instead of 34, but 200704x64 8.0 instead of 5.6.)
+/// 1000000x7 5.8 ms instead of 34, but 200704x64 8.0 instead of 5.8; `benches/records/2026-11-27-odd-numbers.md`.)
 pub(super) fn folded_rows(columns: &Digit, rows: &Digit) -> usize {
     const VECTORS: u32 = (UNROLL * WIDTH) as u32;
     let follow = columns.x == 1 && rows.x == columns.extent;

@@ -245,7 +245,7 @@ impl Layout {
         }
         (layout.fold, layout.columns) = (fold, columns.extent);
         if weighted {
-            // Likewise.
+            // As are they.
             layout.kept.first_mut()?.weight = width;
         }
         let mut walks = vec![layout];

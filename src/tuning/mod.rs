@@ -183,7 +183,7 @@ impl Tuning {
         gradient_target: 512,
         split_lanes: 8,
         split_target: 256,
-        split_units: 128,
+        split_units: 32,
         column_lanes: 1,
         column_target: 256,
         column_rows: 4,

@@ -74,27 +74,32 @@ impl Planner<'_> {
 
     /// A tile of columns per workgroup.
     pub(super) fn column(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
-        let layout = self.layout(part, Traversal::Columns)?;
-        let mut header = self.header_of(part, Kernel::Tile, self.tuning.lane_workgroup.1);
-        layout.header(&mut header);
-        header.lanes = self.tuning.column_lanes;
-        let mut params = self.params();
-        layout.params(&mut params);
-        let columns = header.workgroup / header.lanes;
-        let workgroups = u64::from(layout.groups).div_ceil(u64::from(columns));
-        self.push_whole(part, header, params, workgroups, moments)
+        let shape = (self.tuning.lane_workgroup.1, self.tuning.column_lanes);
+        self.tile(part, Traversal::Columns, shape, moments)
     }
 
     /// A workgroup per segment, which is longer than its registers hold.
     fn walked(&mut self, part: &Part<'_>, moments: Option<Place>) -> Result<()> {
-        let layout = self.layout(part, Traversal::SharedRows)?;
         let lanes = walking_lanes(self.traits, self.tuning);
-        let mut header = self.header_of(part, Kernel::Tile, lanes);
+        self.tile(part, Traversal::SharedRows, (lanes, lanes), moments)
+    }
+
+    /// Workgroups of so many invocations, of which so many share a segment, or a unit of columns.
+    fn tile(
+        &mut self,
+        part: &Part<'_>,
+        traversal: Traversal,
+        (workgroup, lanes): (u32, u32),
+        moments: Option<Place>,
+    ) -> Result<()> {
+        let layout = self.layout(part, traversal)?;
+        let mut header = self.header_of(part, Kernel::Tile, workgroup);
         layout.header(&mut header);
         header.lanes = lanes;
         let mut params = self.params();
         layout.params(&mut params);
-        self.push_whole(part, header, params, u64::from(layout.groups), moments)
+        let workgroups = u64::from(layout.groups).div_ceil(u64::from(workgroup / lanes));
+        self.push_whole(part, header, params, workgroups, moments)
     }
 
     /// Several lanes per segment, which they hold in registers.
