@@ -126,18 +126,21 @@ fn operation(name: &str, shape: &[usize], groups: usize) -> Result<Operation> {
 }
 
 fn main() -> Result<()> {
-    // The caller is one of the threads, as with the peers, and each has a processor of its own, as ONNX Runtime's have: after
-    // a pause the system can leave two of them on one for many runs.
+    // The caller is one of the threads, as with the peers, and the process's first: tensors of another thread would come out of
+    // a heap whose pages the system does not enlarge. Each has a processor of its own, as ONNX Runtime's have: after a pause the
+    // system can leave two of them on one for many runs.
     let processors = core_affinity::get_core_ids().unwrap_or_default();
     let bind = move |thread: usize| {
         if let Some(&processor) = processors.get(thread % processors.len().max(1)) {
             core_affinity::set_for_current(processor);
         }
     };
+    bind(0);
     rayon::ThreadPoolBuilder::new()
+        .use_current_thread()
         .start_handler(bind)
-        .build()?
-        .install(answer)
+        .build_global()?;
+    answer()
 }
 
 fn answer() -> Result<()> {
