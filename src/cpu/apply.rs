@@ -1,5 +1,7 @@
+use fearless_simd::{Simd, dispatch};
+
 use super::Job;
-use super::lanes::{self, About, Lines, NOTHING, Sums};
+use super::lanes::Lines;
 use super::statistics::Statistics;
 use super::walk::{Run, Walk, runs};
 
@@ -68,23 +70,17 @@ impl<'a> Mapping<'a> {
 
     /// Maps the elements of a run.
     pub fn map(&mut self, run: &Run, y: &mut [f32]) {
-        let x = &self.job.x[run.x..][..run.len];
         // Along a run both the statistics and the parameters are either constant or contiguous.
         match run.inner.record {
-            0 => {
-                self.map_segment(run, x, y, NOTHING);
-            }
-            _ => self.map_columns(run, x, y),
+            0 => dispatch!(self.job.level, simd => self.map_segment(simd, run, y)),
+            _ => self.map_columns(run, y),
         }
     }
 
-    /// Maps the elements of a run in one segment, and sums as many values ahead.
-    pub fn map_and_sum(&self, run: &Run, y: &mut [f32], ahead: About<'_>) -> Sums {
-        self.map_segment(run, &self.job.x[run.x..][..run.len], y, ahead)
-    }
-
-    fn map_segment(&self, run: &Run, x: &[f32], y: &mut [f32], ahead: About<'_>) -> Sums {
-        let (level, parameters) = (self.job.level, &self.job.parameters);
+    /// Maps the elements of a run in one segment.
+    #[inline(always)]
+    pub fn map_segment<S: Simd>(&self, simd: S, run: &Run, y: &mut [f32]) {
+        let (x, parameters) = (&self.job.x[run.x..][..run.len], &self.job.parameters);
         let segment = &self.statistics[run.record - self.first];
         let each = run.inner.weight != 0;
         let (weight, bias) = if each { (1.0, 0.0) } else { parameters.at(run.weight) };
@@ -92,24 +88,18 @@ impl<'a> Mapping<'a> {
             for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
                 *y = self.map_exactly(x, segment, run.weight + i * run.inner.weight as usize);
             }
-            return lanes::sums(level, ahead);
+            return;
         };
-        let part = |parameter: &'a [f32]| &parameter[run.weight..][..run.len];
-        match each {
-            true => line.map_weighted(
-                level,
-                x,
-                y,
-                parameters.weight.map(part),
-                parameters.bias.map(part),
-                ahead,
-            ),
-            false => line.map(level, x, y, ahead),
-        }
+        let part = |parameter: Option<&'a [f32]>| match parameter {
+            Some(parameter) if each => Some(&parameter[run.weight..][..run.len]),
+            _ => None,
+        };
+        line.map(simd, x, y, part(parameters.weight), part(parameters.bias));
     }
 
     /// Maps an element of each of some segments.
-    fn map_columns(&mut self, run: &Run, x: &[f32], y: &mut [f32]) {
+    fn map_columns(&mut self, run: &Run, y: &mut [f32]) {
+        let x = &self.job.x[run.x..][..run.len];
         let columns = (run.record, run.weight, run.len);
         if self.columns != Some(columns) {
             self.lines.clear();

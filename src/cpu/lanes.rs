@@ -26,16 +26,26 @@ pub(super) struct About<'a> {
 
 /// The sums of all values.
 pub(super) fn sums(level: Level, about: About<'_>) -> Sums {
-    dispatch!(level, simd => {
-        let mut adder = Adder::new(simd, about.pivot);
-        let (vectors, rest) = about.values.as_chunks();
-        in_lanes(
-            vectors.len(),
-            #[inline(always)]
-            |i, lane| adder.add(lane, &vectors[i]),
-        );
-        adder.finish(rest)
-    })
+    dispatch!(level, simd => sums_in::<_, true>(simd, about.values, about.pivot))
+}
+
+/// The same, compiled for the instructions of `simd`. If not `CENTERED`, the pivot is 0, and deviations are not summed.
+///
+/// (Hence no [`About`]: a structure that is read from memory in other pieces than it was written in has to wait for all
+/// stores before it.)
+#[inline(always)]
+pub(super) fn sums_in<S: Simd, const CENTERED: bool>(simd: S, values: &[f32], pivot: f32) -> Sums {
+    let mut adder = Adder::<_, CENTERED>::new(simd, pivot);
+    let (vectors, rest) = values.as_chunks::<WIDTH>();
+    in_lanes(
+        vectors.len(),
+        #[inline(always)]
+        |i, lane| adder.add(lane, f32x8::from_slice(simd, &vectors[i])),
+    );
+    if !rest.is_empty() {
+        adder.add(UNROLL - 1, last(simd, values, pivot));
+    }
+    adder.finish()
 }
 
 /// Calls `step` with every index and its lane: the lanes take turns.
@@ -52,22 +62,18 @@ pub(super) fn in_lanes(len: usize, mut step: impl FnMut(usize, usize)) {
     }
 }
 
-/// Sums of vectors about a pivot, in lanes.
-struct Adder<S: Simd> {
-    simd: S,
-    pivot: f32,
+/// Sums of vectors about a pivot, in lanes; of the squares alone, if not `CENTERED`.
+struct Adder<S: Simd, const CENTERED: bool> {
     center: f32x8<S>,
     deviations: [f32x8<S>; UNROLL],
     squares: [f32x8<S>; UNROLL],
 }
 
-impl<S: Simd> Adder<S> {
+impl<S: Simd, const CENTERED: bool> Adder<S, CENTERED> {
     #[inline(always)]
     fn new(simd: S, pivot: f32) -> Self {
         let zero = f32x8::splat(simd, 0.0);
         Self {
-            simd,
-            pivot,
             center: f32x8::splat(simd, pivot),
             deviations: [zero; UNROLL],
             squares: [zero; UNROLL],
@@ -75,23 +81,34 @@ impl<S: Simd> Adder<S> {
     }
 
     #[inline(always)]
-    fn add(&mut self, lane: usize, values: &[f32; WIDTH]) {
-        let deviation = f32x8::from_slice(self.simd, values) - self.center;
-        self.deviations[lane] += deviation;
+    fn add(&mut self, lane: usize, values: f32x8<S>) {
+        let deviation = if CENTERED { values - self.center } else { values };
+        if CENTERED {
+            self.deviations[lane] += deviation;
+        }
         self.squares[lane] = deviation.mul_add(deviation, self.squares[lane]);
     }
 
-    /// The sums, with less than a vector of further values.
     #[inline(always)]
-    fn finish(mut self, rest: &[f32]) -> Sums {
-        if !rest.is_empty() {
-            // What is added to them adds nothing.
-            self.add(UNROLL - 1, &padded(rest, self.pivot));
-        }
+    fn finish(self) -> Sums {
         Sums {
-            deviations: total(self.deviations),
+            deviations: if CENTERED { total(self.deviations) } else { 0.0 },
             squares: total(self.squares),
         }
+    }
+}
+
+/// The last elements, fewer than a vector has, that whole vectors leave; before them, or behind if there is no vector, `filling`.
+#[inline(always)]
+fn last<S: Simd>(simd: S, values: &[f32], filling: f32) -> f32x8<S> {
+    const PLACES: [f32; WIDTH] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+    match values.last_chunk::<WIDTH>() {
+        Some(end) => {
+            let taken = f32x8::splat(simd, (WIDTH - values.len() % WIDTH) as f32);
+            let is_taken = f32x8::from_slice(simd, &PLACES).simd_lt(taken);
+            is_taken.select(f32x8::splat(simd, filling), f32x8::from_slice(simd, end))
+        }
+        None => f32x8::from_slice(simd, &padded(values, filling)),
     }
 }
 
@@ -180,48 +197,44 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Maps x to y, and sums the values `ahead`: as many as x, or none.
-    pub fn map(self, level: Level, x: &[f32], y: &mut [f32], ahead: About<'_>) -> Sums {
-        dispatch!(level, simd => {
-            let line = Vectors::new(simd, self);
-            each(
-                simd, x, y, [], ahead,
-                #[inline(always)] |x, []| line.at(x),
-            )
-        })
-    }
-
-    /// As [`map`](Self::map); y is then multiplied by a weight and added to a bias of each element.
-    pub fn map_weighted(
-        self,
-        level: Level,
-        x: &[f32],
-        y: &mut [f32],
-        weight: Option<&[f32]>,
-        bias: Option<&[f32]>,
-        ahead: About<'_>,
-    ) -> Sums {
-        dispatch!(level, simd => {
-            let line = Vectors::new(simd, self);
-            match (weight, bias) {
-                (Some(weight), Some(bias)) => each(
-                    simd, x, y, [weight, bias], ahead,
-                    #[inline(always)] |x, [weight, bias]| line.at(x).mul_add(weight, bias),
-                ),
-                (Some(weight), None) => each(
-                    simd, x, y, [weight], ahead,
-                    #[inline(always)] |x, [weight]| line.at(x) * weight,
-                ),
-                (None, Some(bias)) => each(
-                    simd, x, y, [bias], ahead,
-                    #[inline(always)] |x, [bias]| line.at(x) + bias,
-                ),
-                (None, None) => each(
-                    simd, x, y, [], ahead,
-                    #[inline(always)] |x, []| line.at(x),
-                ),
-            }
-        })
+    /// Maps x to y, which is then multiplied by a weight and added to a bias of each element.
+    #[inline(always)]
+    pub fn map<S: Simd>(self, simd: S, x: &[f32], y: &mut [f32], weight: Option<&[f32]>, bias: Option<&[f32]>) {
+        let line = Vectors::new(simd, self);
+        match (weight, bias) {
+            (Some(weight), Some(bias)) => each(
+                simd,
+                x,
+                y,
+                [weight, bias],
+                #[inline(always)]
+                |x, [weight, bias]| line.at(x).mul_add(weight, bias),
+            ),
+            (Some(weight), None) => each(
+                simd,
+                x,
+                y,
+                [weight],
+                #[inline(always)]
+                |x, [weight]| line.at(x) * weight,
+            ),
+            (None, Some(bias)) => each(
+                simd,
+                x,
+                y,
+                [bias],
+                #[inline(always)]
+                |x, [bias]| line.at(x) + bias,
+            ),
+            (None, None) => each(
+                simd,
+                x,
+                y,
+                [],
+                #[inline(always)]
+                |x, []| line.at(x),
+            ),
+        }
     }
 }
 
@@ -275,60 +288,55 @@ impl Lines {
         let parameters = [&self.centers[first..], &self.factors[first..], &self.offsets[first..]];
         dispatch!(level, simd => {
             each(
-                simd, x, y, parameters, NOTHING,
+                simd, x, y, parameters,
                 #[inline(always)] |x, [center, factor, offset]| (x - center).mul_add(factor, offset),
             );
         });
     }
 }
 
-/// No values to sum.
-pub(super) const NOTHING: About<'static> = About {
-    values: &[],
-    pivot: 0.0,
-};
-
-/// Maps x to y by a function of x and of parameters that lie as x does, and sums values: as many as x, or none.
-///
-/// In one loop the memory reads the one and writes the other at the same time, which neither has it do alone.
+/// Maps x to y by a function of x and of parameters that lie as x does.
 #[inline(always)]
 fn each<S: Simd, const N: usize>(
     simd: S,
     x: &[f32],
     y: &mut [f32],
     parameters: [&[f32]; N],
-    ahead: About<'_>,
     map: impl Fn(f32x8<S>, [f32x8<S>; N]) -> f32x8<S>,
-) -> Sums {
+) {
     let len = y.len();
-    let (x, x_rest) = x[..len].as_chunks();
-    let (y, y_rest) = y.as_chunks_mut();
-    let parameters = parameters.map(|parameter| parameter[..len].as_chunks());
-    if !x_rest.is_empty() {
-        let mut last = [0.0; WIDTH];
-        let rests = parameters.map(|(_, rest)| padded(rest, 0.0));
-        map_vector(simd, &padded(x_rest, 0.0), &mut last, rests.each_ref(), &map);
-        y_rest.copy_from_slice(&last[..y_rest.len()]);
+    let (x, parameters) = (&x[..len], parameters.map(|parameter| &parameter[..len]));
+    if len < WIDTH {
+        let mut only = [0.0; WIDTH];
+        let parameters = parameters.map(|parameter| padded(parameter, 0.0));
+        map_vector(simd, &padded(x, 0.0), &mut only, parameters.each_ref(), &map);
+        return y.copy_from_slice(&only[..len]);
     }
-    let (parameters, y) = (parameters.map(|(vectors, _)| &vectors[..x.len()]), &mut y[..x.len()]);
-    if ahead.values.is_empty() {
-        for i in 0..x.len() {
-            map_vector(simd, &x[i], &mut y[i], parameters.map(|vectors| &vectors[i]), &map);
-        }
-        return Sums::default();
+    if !len.is_multiple_of(WIDTH) {
+        // The last vector overlaps the one before it.
+        let end = len - WIDTH;
+        let y = &mut y[end..].as_chunks_mut().0[0];
+        map_vector(
+            simd,
+            vector(x, end),
+            y,
+            parameters.map(|parameter| vector(parameter, end)),
+            &map,
+        );
     }
-    let (vectors, rest) = ahead.values[..len].as_chunks();
-    let vectors = &vectors[..x.len()];
-    let mut adder = Adder::new(simd, ahead.pivot);
-    in_lanes(
-        x.len(),
-        #[inline(always)]
-        |i, lane| {
-            adder.add(lane, &vectors[i]);
-            map_vector(simd, &x[i], &mut y[i], parameters.map(|vectors| &vectors[i]), &map);
-        },
+    let (x, y) = (x.as_chunks().0, y.as_chunks_mut().0);
+    let (x, parameters) = (
+        &x[..y.len()],
+        parameters.map(|parameter| &parameter.as_chunks().0[..y.len()]),
     );
-    adder.finish(rest)
+    for i in 0..y.len() {
+        map_vector(simd, &x[i], &mut y[i], parameters.map(|vectors| &vectors[i]), &map);
+    }
+}
+
+#[inline(always)]
+fn vector(values: &[f32], start: usize) -> &[f32; WIDTH] {
+    &values[start..].as_chunks().0[0]
 }
 
 #[inline(always)]
@@ -372,6 +380,9 @@ mod tests {
                 let (values, pivot) = (&*values(len), 15.0);
                 let expected = naive(values.iter().copied(), pivot);
                 assert_eq!(sums(level, About { values, pivot }), expected, "{len} at {level:?}");
+                let expected = naive(values.iter().copied(), 0.0).squares;
+                let squares = dispatch!(level, simd => sums_in::<_, false>(simd, values, 0.0)).squares;
+                assert_eq!(squares, expected, "{len} at {level:?}");
             }
         }
     }
@@ -393,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_of_any_length_sum_what_is_ahead() {
+    fn maps_of_any_length() {
         let line = Line {
             center: 7.0,
             factor: 2.0,
@@ -403,10 +414,6 @@ mod tests {
             for len in 0..LENGTHS {
                 let (x, weight, bias) = (values(len), values(len + 1), values(len + 2));
                 let (weight, bias) = (&weight[1..], &bias[2..]);
-                let ahead = About {
-                    values: bias,
-                    pivot: 4.0,
-                };
                 for (weight, bias) in [
                     (None, None),
                     (Some(weight), None),
@@ -414,17 +421,13 @@ mod tests {
                     (Some(weight), Some(bias)),
                 ] {
                     let mut y = vec![f32::NAN; len];
-                    let sums = line.map_weighted(level, &x, &mut y, weight, bias, ahead);
-                    assert_eq!(sums, naive(ahead.values.iter().copied(), ahead.pivot));
+                    dispatch!(level, simd => line.map(simd, &x, &mut y, weight, bias));
                     for (i, (x, y)) in x.iter().zip(y).enumerate() {
                         let value = (x - 7.0) * 2.0 - 3.0;
                         let expected = value * weight.map_or(1.0, |w| w[i]) + bias.map_or(0.0, |b| b[i]);
                         assert_eq!(y, expected, "{i} of {len} at {level:?}");
                     }
                 }
-                let mut y = vec![f32::NAN; len];
-                assert_eq!(line.map(level, &x, &mut y, NOTHING), Sums::default());
-                assert!(x.iter().zip(y).all(|(x, y)| y == (x - 7.0) * 2.0 - 3.0));
             }
         }
     }

@@ -26,9 +26,10 @@
 mod apply;
 mod backward;
 mod check;
+mod consecutive;
 mod lanes;
 mod parallel;
-mod pipeline;
+
 mod reduction;
 mod response;
 mod segments;
@@ -48,7 +49,7 @@ use crate::error::Result;
 use crate::spec::{Operation, Source, Statistic};
 use crate::statistics::Record;
 use apply::{Mapping, Parameters};
-use pipeline::Pipeline;
+use consecutive::Consecutive;
 use statistics::Statistics;
 use view::Views;
 use walk::{Run, Walk, runs};
@@ -230,13 +231,13 @@ impl Job<'_> {
         parallel::for_each(self.threads, tasks, |(i, (y, statistics))| {
             // (Of single elements the innermost axis numbers segments.)
             if block_segments == 1 && block_len > 1 {
-                let pipeline = Pipeline {
+                let segments = Consecutive {
                     job: self,
                     first: i * blocks,
                     y,
                     statistics,
                 };
-                return statistics::visit(self.operation, pipeline);
+                return statistics::visit(self.operation, segments);
             }
             let tiles = (y.chunks_mut(tile * block_len)).zip(statistics.chunks_mut(tile * block_segments));
             for (j, (y, statistics)) in tiles.enumerate() {

@@ -4,7 +4,7 @@
 //! pivot first and the terms in a second pass, while the chunk is in the cache. Chunks are merged in f64. Squares of
 //! f32 neither overflow nor vanish in f64, and any other power is taken of shares of the largest element.
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::{Level, Simd, dispatch};
 
 use super::lanes::{self, About, Sums};
 
@@ -34,6 +34,7 @@ pub(super) trait Reduction: Copy + Sync {
     fn merge(self, one: &Partial, other: &Partial) -> (f64, f64);
 
     /// The pivot of those sums, by the elements `so_far`, or else that of the first ones.
+    #[inline(always)]
     fn guess(self, _so_far: &Partial, _first: impl FnOnce() -> f32) -> f32 {
         0.0
     }
@@ -90,17 +91,23 @@ impl Partial {
     }
 
     /// Merges in a chunk that follows.
-    pub fn absorb_chunk(&mut self, level: Level, values: &[f32], reduction: impl Reduction) {
-        let pivot = self.guess(values, reduction);
-        self.absorb_sums(level, About { values, pivot }, None, reduction);
-    }
-
-    /// The pivot of the sums of a chunk that follows.
-    pub fn guess(&self, values: &[f32], reduction: impl Reduction) -> f32 {
-        reduction.guess(self, || first_pivot(values))
+    #[inline(always)]
+    pub fn absorb_chunk<S: Simd, R: Reduction>(&mut self, simd: S, values: &[f32], reduction: R) {
+        let pivot = reduction.guess(self, || first_pivot(values));
+        if R::QUICK {
+            let sums = match R::PIVOTS {
+                true => lanes::sums_in::<_, true>(simd, values, pivot),
+                false => lanes::sums_in::<_, false>(simd, values, pivot),
+            };
+            if let Ok(partial) = reduction.accept(values.len() as f64, pivot, sums) {
+                return self.absorb(partial, reduction);
+            }
+        }
+        self.absorb_sums(simd.level(), About { values, pivot }, None, reduction);
     }
 
     /// Merges in a chunk that follows, by its sums if they are known.
+    #[inline(never)]
     pub fn absorb_sums<R: Reduction>(&mut self, level: Level, chunk: About<'_>, sums: Option<Sums>, reduction: R) {
         let accept = |chunk: About<'_>, sums: Option<Sums>| match R::QUICK {
             true => reduction.accept(
@@ -121,6 +128,7 @@ impl Partial {
     }
 
     /// Merges in further elements.
+    #[inline(always)]
     pub fn absorb(&mut self, other: Self, reduction: impl Reduction) {
         if self.count == 0.0 {
             *self = other;
@@ -162,6 +170,7 @@ pub(super) const FIRST: usize = 2 * lanes::WIDTH;
 pub(super) struct Deviations;
 
 /// The mean of the first values: of equal ones, exactly theirs.
+#[inline(always)]
 fn first_pivot(values: &[f32]) -> f32 {
     match values.first_chunk::<FIRST>() {
         Some(first) => {
@@ -199,6 +208,7 @@ impl Reduction for Deviations {
         (one.pivot + distance * share, one.sum + (other.sum + between))
     }
 
+    #[inline(always)]
     fn guess(self, so_far: &Partial, first: impl FnOnce() -> f32) -> f32 {
         match so_far.count {
             0.0 => first(),
@@ -207,7 +217,7 @@ impl Reduction for Deviations {
     }
 
     /// If the pivot is more than some 1.7 deviations from the mean, the difference of the sums loses digits.
-    #[inline]
+    #[inline(always)]
     fn accept(self, count: f64, pivot: f32, sums: Sums) -> Result<Partial, Option<f32>> {
         if !ORDINARY.contains(&sums.squares) {
             return Err(None);
@@ -239,11 +249,12 @@ impl Reduction for Squares {
         value * value
     }
 
+    #[inline(always)]
     fn merge(self, one: &Partial, other: &Partial) -> (f64, f64) {
         (0.0, one.sum + other.sum)
     }
 
-    #[inline]
+    #[inline(always)]
     fn accept(self, count: f64, _: f32, sums: Sums) -> Result<Partial, Option<f32>> {
         if !ORDINARY.contains(&sums.squares) {
             return Err(None);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use fearless_simd::Level;
+use fearless_simd::{Level, dispatch};
 
 use super::lanes::{self, About, Sums};
 use super::parallel;
@@ -146,7 +146,7 @@ impl<R: Reduction> Task<'_, R> {
     }
 
     fn absorb_chunk(&self, values: &[f32], out: &mut Partial) {
-        out.absorb_chunk(self.level, values, self.reduction);
+        dispatch!(self.level, simd => out.absorb_chunk(simd, values, self.reduction));
     }
 
     /// Neighbouring segments, row by row: the first element of each is at `start`.
@@ -221,7 +221,7 @@ impl<R: Reduction> Task<'_, R> {
                     let chunk = About { values: chunk, pivot };
                     out.absorb_sums(self.level, chunk, Some(sums), reduction);
                 }
-                None => out.absorb_chunk(self.level, chunk, reduction),
+                None => self.absorb_chunk(chunk, out),
             }
         }
     }
