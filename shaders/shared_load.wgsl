@@ -1,5 +1,6 @@
-// A unit that all eight lanes of a subgroup want: each loads an eighth of it and broadcasts that. Software adapters
-// load element by element and lane by lane, so that eight lanes loading the whole unit cost eight times as much.
+// A unit that all lanes of a subgroup want: of eight each loads an eighth of it, of four a quarter (SHARERS), and broadcasts that.
+// Software adapters load element by element and lane by lane, so that eight lanes loading the whole unit cost eight times as
+// much.
 
 var<private> subgroup_lane: u32;
 

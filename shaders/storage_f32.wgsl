@@ -9,10 +9,3 @@ fn unpack(v: Stored) -> Unit {
 fn pack(v: Unit) -> Stored {
     return v;
 }
-
-// An eighth of a unit of sixteen, for lanes that share a load.
-alias Part = vec2<f32>;
-
-fn unpack_part(v: Part) -> vec2<f32> {
-    return v;
-}

@@ -115,18 +115,19 @@ impl Header {
                 modules.extend(settling);
                 modules.extend(application);
                 if self.kernel != Kernel::ShortRows {
-                    modules.push(accumulate);
+                    modules.push(pick(self.one_chunk, accumulate_chunk, accumulate));
                 }
                 if self.kernel != Kernel::Tile {
-                    let shared = self.parameters == Parameters::Shared;
-                    modules.extend(if shared {
-                        &[entry_subgroup, shared_load][..]
-                    } else {
-                        &[entry]
-                    });
+                    match self.parameters {
+                        Parameters::Shared => {
+                            modules.push(entry_subgroup);
+                            modules.extend(self.shared_loads());
+                        }
+                        _ => modules.push(entry),
+                    }
                 }
                 match self.kernel {
-                    Kernel::Lane => modules.extend([normalize, lane]),
+                    Kernel::Lane => modules.extend([pick(self.one_chunk, normalize_chunk, normalize), lane]),
                     Kernel::ShortRows => modules.extend([resident, short_rows]),
                     _ => {
                         modules.extend([normalize, partial, tile]);
@@ -177,10 +178,13 @@ impl Header {
                         false if columns => &[recorded_columns],
                         false => &[recorded_row],
                     });
-                    modules.extend(match self.parameters {
-                        Parameters::Shared => &[apply_shared, shared_load][..],
-                        _ => &[entry_spans, apply],
-                    });
+                    match self.parameters {
+                        Parameters::Shared => {
+                            modules.push(apply_shared);
+                            modules.extend(self.shared_loads());
+                        }
+                        _ => modules.extend([entry_spans, apply]),
+                    }
                 }
             }
             Kernel::Given => modules.extend([entry, given]),
@@ -266,6 +270,21 @@ impl Header {
     fn walks(&self) -> bool {
         let gathers = self.kernel.gathers() && !matches!(self.kernel, Kernel::GradientGiven | Kernel::GradientTotals);
         self.kernel.reads_x() || self.kernel == Kernel::Finish || gathers
+    }
+
+    /// How lanes share what they load of the weight.
+    fn shared_loads(&self) -> Vec<Module> {
+        use Module::*;
+        let mut modules = vec![shared_load];
+        if self.unit == Unit::Mat4 {
+            modules.push(match (self.sharers, self.pairs) {
+                (4, false) => quarter_f32,
+                (4, true) => quarter_pairs,
+                (_, false) => eighth_f32,
+                (_, true) => eighth_pairs,
+            });
+        }
+        modules
     }
 
     /// The modules that reduce over the lanes of a resident segment.

@@ -198,7 +198,7 @@ impl Unit {
     }
 
     /// Units of a chunk: at most 256 elements (and a tail), and fewer where few accumulators share them.
-    pub(crate) fn chunk(self) -> u32 {
+    pub fn chunk(self) -> u32 {
         match self {
             Self::Scalar | Self::Columns => 128,
             Self::Vec4 => 64,
@@ -240,7 +240,7 @@ pub enum Parameters {
     Scalar,
     /// A value for each element of a unit.
     Unit,
-    /// A value for each element of a unit, the same ones for all eight lanes of a subgroup, which share the loads.
+    /// A value for each element of a unit, the same ones for all lanes of a subgroup, which share the loads.
     Shared,
 }
 
@@ -334,6 +334,10 @@ pub struct Header {
     pub bias: bool,
     /// How weight and bias are read.
     pub parameters: Parameters,
+    /// Lanes that share loads of weight and bias.
+    pub sharers: u32,
+    /// Segments are one run of at most a chunk, which loops need not be nested for.
+    pub one_chunk: bool,
     /// Storage type of x and y; the choice of the storage module.
     pub dtype: DType,
     /// Elements are moved two at a time, as 64-bit integers: units of sixteen and of columns, or, of loose units, those
@@ -433,6 +437,8 @@ impl Header {
             weight: false,
             bias: false,
             parameters: Parameters::Scalar,
+            sharers: 8,
+            one_chunk: false,
             dtype: DType::F32,
             pairs: false,
             weight_pairs: false,
@@ -587,7 +593,7 @@ impl Header {
     }
 
     /// Name and value of every constant that the modules use.
-    fn constants(&self) -> [(&'static str, u32); 22] {
+    fn constants(&self) -> [(&'static str, u32); 23] {
         let stride = if self.kernel == Kernel::Finish { 1 } else { self.lanes };
         [
             ("WORKGROUP", self.workgroup),
@@ -603,6 +609,7 @@ impl Header {
             ("UNITS", self.units),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
+            ("SHARERS", self.sharers),
             ("PERIOD", self.period),
             ("CHUNK", self.unit.chunk()),
             ("PIVOT", self.unit.pivot()),

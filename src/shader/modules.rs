@@ -19,6 +19,7 @@ macro_rules! modules {
 
 modules!(
     accumulate,
+    accumulate_chunk,
     agree_subgroup,
     agree_tree,
     agree_workgroup,
@@ -48,6 +49,8 @@ modules!(
     direction_x_hat,
     dweight_skip,
     dweight_write,
+    eighth_f32,
+    eighth_pairs,
     emit_sum_mat4,
     emit_sum_vec4,
     emit_sums_columns,
@@ -100,6 +103,7 @@ modules!(
     moments_skip,
     moments_write,
     normalize,
+    normalize_chunk,
     normalizer,
     normalizer_columns,
     normalizer_row,
@@ -115,6 +119,8 @@ modules!(
     power_square,
     prelude,
     put_dx,
+    quarter_f32,
+    quarter_pairs,
     raise,
     rate_fixed,
     rate_of_batches,

@@ -45,7 +45,11 @@ fn short_rows_and_the_first_longer_ones() {
                 assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
                 let traits = context.traits();
                 let sixteen = matches!(unit, Unit::Mat4 | Unit::Loose);
-                let shares = sixteen && traits.subgroup_size == Some((8, 8));
+                let shares = match traits.subgroup_size {
+                    Some((8, 8)) => sixteen,
+                    Some((4, 4)) => unit == Unit::Mat4,
+                    _ => false,
+                };
                 assert_eq!(header.parameters == Parameters::Shared, shares);
                 assert_eq!(header.pairs, sixteen && traits.wide_integers);
                 assert_eq!(header.y_pairs, unit == Unit::Loose && traits.wide_integers);
@@ -62,6 +66,32 @@ fn short_rows_and_the_first_longer_ones() {
             }
         }
         assert!(kernels.contains(&Kernel::ShortRows) && kernels.contains(&Kernel::Lane));
+    }
+}
+
+/// Rows of a chunk, of a unit less and of one more, as software adapters take them that hold none: of values that are read once, and
+/// of all that are read again.
+#[test]
+fn rows_of_one_chunk_and_of_more() {
+    for context in software() {
+        let mut tuning = *context.tuning();
+        tuning.short_row_units = 0;
+        let context = context.with_tuning(tuning);
+        let chunk = Unit::Mat4.chunk() as usize;
+        for units in [1, 2, chunk - 1, chunk, chunk + 1] {
+            for values in Values::ALL {
+                for norm in [Norm::layer(1, 2), Norm::Rms { axes: vec![1] }] {
+                    let rows = Case {
+                        id: format!("{norm:?} of {units} units, {values:?}"),
+                        x: values.fill(5 * 16 * units, 3),
+                        norm,
+                        ..layer(5, 16 * units)
+                    };
+                    let header = header(&checked(&context, &rows, Variant::Lane), Kernel::Lane);
+                    assert_eq!((header.unit, header.one_chunk), (Unit::Mat4, units <= chunk));
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Part, Planner};
 use crate::error::{Result, bail};
 use crate::plan::choose::{counted_segments, subgroup_lanes, walking_lanes, workgroup_lanes};
 use crate::plan::layout::{Layout, Traversal};
-use crate::shader::{Header, Kernel, Parameters, Reduction, Unit};
+use crate::shader::{Header, Kernel, Parameters, Power, Reduction, Unit};
 use crate::tuning::Variant;
 
 impl Planner<'_> {
@@ -44,6 +44,9 @@ impl Planner<'_> {
                 header.workgroup /= 2;
             }
         }
+        let whole_units = matches!(header.unit, Unit::Mat4 | Unit::Loose) && !header.runs && !header.tail;
+        let sums = matches!(header.power, Power::Square | Power::Absolute);
+        header.one_chunk = header.software && whole_units && sums && layout.units <= layout.unit.chunk();
         self.share_weights(&mut header, &layout);
         let places = u64::from(header.workgroup * header.period);
         let workgroups = invocations.div_ceil(places) * u64::from(header.period);
@@ -65,9 +68,13 @@ impl Planner<'_> {
 
     /// Lanes that walk over equal segments in step share what they load of the weight.
     pub(super) fn share_weights(&self, header: &mut Header, layout: &Layout) {
-        let eight_lanes = self.has_eight_lanes() && header.workgroup.is_multiple_of(8);
-        let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose);
-        if sixteen && layout.weight_in_unit() && layout.same_weights() && eight_lanes {
+        header.sharers = match (self.traits.subgroup_size, layout.unit) {
+            (Some((8, 8)), Unit::Mat4 | Unit::Loose) => 8,
+            (Some((4, 4)), Unit::Mat4) => 4,
+            _ => return,
+        };
+        let whole_subgroups = header.workgroup.is_multiple_of(header.sharers);
+        if whole_subgroups && layout.weight_in_unit() && layout.same_weights() {
             header.parameters = Parameters::Shared;
         }
     }
