@@ -1,4 +1,4 @@
-// What each of eight lanes loads of a unit of sixteen: see shared_load.wgsl.
+// What a lane loads of a unit of sixteen: see eighths.wgsl.
 
 alias Part = vec2<f32>;
 

@@ -1,4 +1,4 @@
-// What each of eight lanes loads of a unit of sixteen, as a 64-bit integer: see shared_load.wgsl.
+// What a lane loads of a unit of sixteen, as 64-bit integers: see eighths.wgsl.
 
 alias Part = u64;
 

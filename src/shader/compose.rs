@@ -33,6 +33,7 @@ impl Header {
             Parameters::Unit if loose => (weight_loose, bias_loose),
             Parameters::Unit => (weight_unit, bias_unit),
             Parameters::Shared if self.weight_pairs => (weight_loose_pairs, bias_loose_pairs),
+            Parameters::Shared if loose && self.sharers == 4 => (weight_loose_quarter, bias_loose_quarter),
             Parameters::Shared if loose => (weight_loose_shared, bias_loose_shared),
             Parameters::Shared => (weight_shared, bias_shared),
         };
@@ -275,13 +276,14 @@ impl Header {
     /// How lanes share what they load of the weight.
     fn shared_loads(&self) -> Vec<Module> {
         use Module::*;
-        let mut modules = vec![shared_load];
+        let quarter = self.sharers == 4;
+        let mut modules = vec![shared_load, if quarter { quarters } else { eighths }];
         if self.unit == Unit::Mat4 {
-            modules.push(match (self.sharers, self.pairs) {
-                (4, false) => quarter_f32,
-                (4, true) => quarter_pairs,
-                (_, false) => eighth_f32,
-                (_, true) => eighth_pairs,
+            modules.push(match (quarter, self.pairs) {
+                (true, false) => quarter_f32,
+                (true, true) => quarter_pairs,
+                (false, false) => eighth_f32,
+                (false, true) => eighth_pairs,
             });
         }
         modules

@@ -11,6 +11,13 @@ use crate::{
     software,
 };
 
+/// Invocations that share what they load of the weight.
+fn sharers(context: &Context) -> Option<u32> {
+    [8, 4]
+        .into_iter()
+        .find(|&lanes| context.traits().subgroup_size == Some((lanes, lanes)))
+}
+
 #[test]
 fn short_rows_and_the_first_longer_ones() {
     for context in software() {
@@ -45,18 +52,17 @@ fn short_rows_and_the_first_longer_ones() {
                 assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
                 let traits = context.traits();
                 let sixteen = matches!(unit, Unit::Mat4 | Unit::Loose);
-                let shares = match traits.subgroup_size {
-                    Some((8, 8)) => sixteen,
-                    Some((4, 4)) => unit == Unit::Mat4,
-                    _ => false,
-                };
+                let shares = sixteen && sharers(context).is_some();
                 assert_eq!(header.parameters == Parameters::Shared, shares);
                 assert_eq!(header.pairs, sixteen && traits.wide_integers);
                 assert_eq!(header.y_pairs, unit == Unit::Loose && traits.wide_integers);
                 assert_eq!(
                     header.weight_pairs,
                     // The ninth binding.
-                    unit == Unit::Loose && shares && traits.wide_integers && traits.storage_buffers > 8
+                    unit == Unit::Loose
+                        && sharers(context) == Some(8)
+                        && traits.wide_integers
+                        && traits.storage_buffers > 8
                 );
                 assert_eq!(header.tail, unit == Unit::Loose);
                 let odd = unit == Unit::Loose && rows > 1 && length % 2 == 1;
@@ -114,7 +120,7 @@ fn rows_that_begin_anywhere_in_units_of_memory() {
         for length in lengths {
             let period = 16 >> length.trailing_zeros().min(4);
             // Where lanes have no subgroup to share weights in, it does not matter how rows begin.
-            let alone = variant == Variant::Lane && context.traits().subgroup_size != Some((8, 8));
+            let alone = variant == Variant::Lane && sharers(context).is_none();
             let held = planned(context, &layer(1, length), Some(variant)).steps[0].header;
             let sharing = match variant {
                 Variant::Lane => tuning.lane_workgroup.0 as usize,
@@ -148,8 +154,7 @@ fn rows_that_begin_anywhere_in_units_of_memory() {
         }
     }
     assert!(seen.contains(&(Variant::Subgroup, 16, true)));
-    let shares = context.traits().subgroup_size == Some((8, 8));
-    assert_eq!(seen.contains(&(Variant::Lane, 16, false)), shares);
+    assert_eq!(seen.contains(&(Variant::Lane, 16, false)), sharers(context).is_some());
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Planner<'_> {
         }
         header.workgroup = self.lane_workgroup(invocations);
         if header.kernel == Kernel::Lane
-            && let Some(period) = self.aligns(&layout, self.has_eight_lanes().then_some(tuning.lane_workgroup.0))
+            && let Some(period) = self.aligns(&layout, self.sharers().map(|_| tuning.lane_workgroup.0))
         {
             layout.align(&mut header, period);
             header.runs = true;
@@ -61,21 +61,26 @@ impl Planner<'_> {
         one_dimension && layout.groups.is_multiple_of(segments)
     }
 
-    /// True if subgroups are eight lanes, an eighth of a unit each.
-    fn has_eight_lanes(&self) -> bool {
-        self.traits.subgroup_size == Some((8, 8))
+    /// Lanes of a subgroup, if they can share what they load of the weight: eight, an eighth of a unit each, or four.
+    fn sharers(&self) -> Option<u32> {
+        match self.traits.subgroup_size {
+            Some((8, 8)) => Some(8),
+            Some((4, 4)) => Some(4),
+            _ => None,
+        }
     }
 
     /// Lanes that walk over equal segments in step share what they load of the weight.
     pub(super) fn share_weights(&self, header: &mut Header, layout: &Layout) {
-        header.sharers = match (self.traits.subgroup_size, layout.unit) {
-            (Some((8, 8)), Unit::Mat4 | Unit::Loose) => 8,
-            (Some((4, 4)), Unit::Mat4) => 4,
-            _ => return,
-        };
-        let whole_subgroups = header.workgroup.is_multiple_of(header.sharers);
-        if whole_subgroups && layout.weight_in_unit() && layout.same_weights() {
+        let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose);
+        if let Some(sharers) = self.sharers()
+            && header.workgroup.is_multiple_of(sharers)
+            && sixteen
+            && layout.weight_in_unit()
+            && layout.same_weights()
+        {
             header.parameters = Parameters::Shared;
+            header.sharers = sharers;
         }
     }
 
