@@ -90,6 +90,19 @@ pub fn trials(software: bool) -> Vec<Trial> {
     let few = || layer(&[[1, 1 << 21], [4, 1 << 19], [4, (1 << 19) + 1], [16, (1 << 17) - 1]]);
     let crossed = || columns(&[[16, 3136, 64], [1, 100_000, 32], [1, 500_000, 8], [4, 784, 256]]);
     let runs = || planes(&[[256, 64, 4], [128, 64, 16], [64, 64, 49], [64, 128, 64], [16, 256, 196]]);
+    // Segments too long for one invocation each, of runs of all lengths, and few of them.
+    let samples = || {
+        planes(&[
+            [1024, 64, 256],
+            [2047, 64, 256],
+            [512, 32, 1024],
+            [512, 3, 4096],
+            [128, 64, 3136],
+            [16, 64, 12544],
+            [32, 3, 65536],
+            [4, 3, 262_144],
+        ])
+    };
     let odd_columns = || {
         columns(&[
             [1, 1_000_000, 7],
@@ -191,6 +204,12 @@ pub fn trials(software: bool) -> Vec<Trial> {
                 &["8", "32", "128"],
                 layer(&[[1, 1 << 14], [4, 1 << 15], [1, 1 << 17]]),
             ),
+            trial(
+                "shared_run_elements",
+                &["0", "1024", "4096", "8192", "32768", "1048576"],
+                samples(),
+            ),
+            trial("alone_target", &["256", "1024", "4096", "16384"], samples()),
             trial("column_lanes", &["1", "8"], crossed()),
             trial("column_target", &["64", "256", "1024", "4096", "16384"], crossed()),
             trial("column_rows", &["1", "2", "4", "8"], crossed()),

@@ -366,6 +366,11 @@ impl Layout {
         self.reduced.is_empty()
     }
 
+    /// Elements of a run of one segment.
+    pub fn run_elements(&self) -> u32 {
+        self.run_units * self.unit.per_segment() + self.tail
+    }
+
     /// True if a segment is runs that follow each other in x and y, each with a weight of its own.
     fn is_flat(&self) -> bool {
         let next = |step: u32| self.run_units * step;

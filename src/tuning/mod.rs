@@ -129,6 +129,10 @@ thresholds! {
     split_target: u32 = up_to(1 << 24),
     /// Fewest units of a span, per invocation.
     split_units: u32 = up_to(1 << 20),
+    /// Shortest run, in elements, whose units several invocations of a software adapter share; spans of shorter ones are one's each.
+    shared_run_elements: u32 = at_most(1 << 30),
+    /// Invocations that a split should put to work where each has a span of such runs.
+    alone_target: u32 = up_to(1 << 24),
     /// Invocations that share a unit of columns.
     column_lanes: u32 = power_of_two(64),
     /// Invocations that a split across columns should put to work.
@@ -184,6 +188,8 @@ impl Tuning {
         split_lanes: 8,
         split_target: 256,
         split_units: 32,
+        shared_run_elements: 8192,
+        alone_target: 4096,
         column_lanes: 1,
         column_target: 256,
         column_rows: 4,
@@ -220,6 +226,7 @@ impl Tuning {
         "benches/records/2026-11-27-llvmpipe-tune.json",
         "benches/records/2026-11-27-llvmpipe-tune-again.json",
         "benches/records/2026-11-27-llvmpipe-tune-runs.json",
+        "benches/records/2026-11-27-llvmpipe-tune-samples.json",
     ];
 
     /// Thresholds of variants that the planner does not choose on software adapters: they have no row.
@@ -253,6 +260,8 @@ impl Tuning {
         "lane_elements",
         "resident_row_units",
         "aligned_units",
+        "shared_run_elements",
+        "alone_target",
         "column_rows",
         "column_units",
         "column_elements",
@@ -290,6 +299,8 @@ impl Tuning {
         split_lanes: 256,
         split_target: 1 << 18,
         split_units: 16,
+        shared_run_elements: 0,
+        alone_target: 4096,
         column_lanes: 8,
         column_target: 1 << 16,
         column_rows: 1,

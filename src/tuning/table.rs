@@ -7,7 +7,7 @@ use super::Tuning;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Changes whenever a threshold is added, removed, or comes to mean something else: tables written before are stale.
-pub const TABLE_VERSION: u32 = 7;
+pub const TABLE_VERSION: u32 = 8;
 
 /// A tuning measured on one adapter, as `wgnorm tune` writes it and [`Context::with_table`](crate::Context::with_table)
 /// takes it.

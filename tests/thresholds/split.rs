@@ -5,7 +5,7 @@ use wgnorm::verify::{Case, Values};
 use wgnorm::{Context, Layout, Tuning, Variant};
 
 use crate::cases::{batch, layer};
-use crate::{around, checked, constant, everywhere, header, row_length, row_units};
+use crate::{around, checked, constant, everywhere, header, row_length, row_units, software};
 
 /// Runs a split variant; gives the headers of its partial statistics and of what combines them, and the spans.
 fn split(context: &Context, case: &Case, variant: Variant) -> (Header, Header, usize) {
@@ -69,6 +69,38 @@ fn as_many_spans_as_fill_the_device() {
         for (rows, expected) in [(filling - 1, 2), (filling, 1), (filling + 1, 1)] {
             let (.., spans) = split(context, &layer(rows, length), Variant::Split);
             assert_eq!(spans, expected);
+        }
+    }
+}
+
+/// Runs whose units lanes share, and shorter ones, of which each lane has spans of its own.
+#[test]
+fn runs_that_lanes_share_and_shorter_ones() {
+    for context in software() {
+        let tuning = context.tuning();
+        let least = tuning.shared_run_elements as usize;
+        for run in [least - 16, least - 1, least, least + 1, least + 16] {
+            let samples = batch(&[3, 2, run], Layout::ChannelsFirst);
+            let partial = header(&checked(context, &samples, Variant::Split), Kernel::Partial);
+            let shared = run >= least && partial.unit == Unit::Mat4;
+            assert_eq!(partial.lanes, if shared { tuning.split_lanes } else { 1 }, "{run}");
+        }
+    }
+}
+
+#[test]
+fn as_many_spans_of_short_runs_as_fill_the_device() {
+    for context in software() {
+        let mut tuning = *context.tuning();
+        (tuning.split_units, tuning.alone_target) = (1, 64);
+        let context = context.with_tuning(tuning);
+        let channels = 8;
+        let samples = batch(&[64, channels, 32], Layout::ChannelsFirst);
+        for target in around(tuning.alone_target as usize) {
+            let mut tuning = tuning;
+            tuning.alone_target = target as u32;
+            let recipe = checked(&context.with_tuning(tuning), &samples, Variant::Split);
+            assert_eq!(recipe.steps[0].params.spans as usize, target.div_ceil(channels));
         }
     }
 }

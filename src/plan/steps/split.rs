@@ -88,15 +88,21 @@ impl Planner<'_> {
     }
 
     /// The walk of spans along rows, and the invocations that share one. Those of a software adapter do not where that lets
-    /// units begin anywhere.
+    /// units begin anywhere, nor where runs are short: see `shared_run_elements`.
     fn row_walk(&self, geometry: &Geometry, weights: Weights, offsets: Offsets) -> Option<(Layout, u32)> {
         let walk = |traversal| Layout::new(geometry, traversal, self.tuning.widest_unit, weights, offsets);
         let alone = walk(Traversal::Rows)?;
         let lanes = self.split_lanes();
-        if lanes == 1 || self.traits.software && alone.unit == Unit::Loose {
+        let software = self.traits.software;
+        if lanes == 1 || software && (alone.unit == Unit::Loose || self.has_short_runs(&alone)) {
             return Some((alone, 1));
         }
         Some((walk(Traversal::SharedRows)?, lanes))
+    }
+
+    /// True if runs are too short for invocations of a software adapter to share their units.
+    fn has_short_runs(&self, layout: &Layout) -> bool {
+        !layout.is_one_run() && layout.run_elements() < self.tuning.shared_run_elements
     }
 
     /// The walks of spans across columns, which together are all of the geometry, and the invocations that share a span of a
@@ -165,10 +171,10 @@ impl Planner<'_> {
         } else {
             most_units.min(tuning.column_units)
         };
-        let target = if columns {
-            more * tuning.column_target
-        } else {
-            tuning.split_target
+        let target = match columns {
+            true => more * tuning.column_target,
+            false if lanes == 1 && self.has_short_runs(layout) => tuning.alone_target,
+            false => tuning.split_target,
         };
         let wanted = (target / lanes).div_ceil(groups.div_ceil(rows));
         let most = layout.units.div_ceil(tuning.split_units * lanes);
