@@ -1,4 +1,6 @@
-// The moments of a segment of one run and at most a chunk of units: what accumulate.wgsl makes of them, in one read.
+// The moments of a segment of one run and at most a chunk of units, in one read, as accumulate.wgsl makes them:
+//   s = sum(x - k), q = sum((x - k)^2), k the mean of the first unit
+// One invocation a segment; no barriers. Chosen when: software adapters, in lane.wgsl.
 // Software adapters run the body of a loop once more than it has trips, masked, and that of an inner loop once more for every
 // loop around it: with four units, half of the loads of accumulate.wgsl are those. So no loop is inside of another here, and
 // each ends with its condition.

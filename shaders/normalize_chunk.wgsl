@@ -1,4 +1,6 @@
-// Writes the units of a segment of one run, as normalize.wgsl does. The loop ends with its condition: see accumulate_chunk.wgsl.
+// Writes the units of a segment of one run, as normalize.wgsl does:
+//   y = ((x * scale - m) * r + c) * weight + bias
+// The loop ends with its condition, and is not inside of another. Chosen when: accumulate_chunk.wgsl is.
 
 fn normalize(task: Task, start: u32, units: u32) {
     var c = cursor_at(task.at, start);

@@ -13,8 +13,8 @@ use super::statistics::{Statistics, Visitor};
 use super::walk::{Pieces, runs};
 
 /// Elements that are reduced before they are mapped, if that many segments hold them: so the processor need not wait for the root
-/// and the divisions that make the statistics of a short one. (Two cores of an AMD EPYC, rows of 64: 256 elements take 1.04 of the
-/// time of these, 4096 1.14; `benches/records/2026-11-27-cpu-rows.md`.)
+/// and the divisions that make the statistics of a short one. (Two cores of an AMD EPYC, rows of 64: 256 elements take 1.04 to
+/// 1.08 of the time of these, 4096 1.14 to 1.23; `benches/records/2026-11-27-cpu-rows.md`.)
 const TILE: usize = 1 << 9;
 
 /// Some segments, to be normalized.

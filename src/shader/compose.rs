@@ -27,15 +27,16 @@ impl Header {
             pick(columns, normalizer_columns, normalizer_row),
         ];
         let loose = self.unit == Unit::Loose;
+        let shares = self.parameters.sharers().is_some();
         let (weight_from, bias_from) = match self.parameters {
             Parameters::Scalar if self.fold > 1 => (weight_folded, bias_folded),
             Parameters::Scalar => (weight_scalar, bias_scalar),
             Parameters::Unit if loose => (weight_loose, bias_loose),
             Parameters::Unit => (weight_unit, bias_unit),
-            Parameters::Shared if self.weight_pairs => (weight_loose_pairs, bias_loose_pairs),
-            Parameters::Shared if loose && self.sharers == 4 => (weight_loose_quarter, bias_loose_quarter),
-            Parameters::Shared if loose => (weight_loose_shared, bias_loose_shared),
-            Parameters::Shared => (weight_shared, bias_shared),
+            Parameters::Eighths if self.weight_pairs => (weight_loose_pairs, bias_loose_pairs),
+            Parameters::Eighths if loose => (weight_loose_shared, bias_loose_shared),
+            Parameters::Quarters if loose => (weight_loose_quarter, bias_loose_quarter),
+            Parameters::Eighths | Parameters::Quarters => (weight_shared, bias_shared),
         };
         let application = [
             match self.kernel.writes_y() {
@@ -119,13 +120,8 @@ impl Header {
                     modules.push(pick(self.one_chunk, accumulate_chunk, accumulate));
                 }
                 if self.kernel != Kernel::Tile {
-                    match self.parameters {
-                        Parameters::Shared => {
-                            modules.push(entry_subgroup);
-                            modules.extend(self.shared_loads());
-                        }
-                        _ => modules.push(entry),
-                    }
+                    modules.push(pick(shares, entry_subgroup, entry));
+                    modules.extend(self.shared_loads());
                 }
                 match self.kernel {
                     Kernel::Lane => modules.extend([pick(self.one_chunk, normalize_chunk, normalize), lane]),
@@ -179,13 +175,11 @@ impl Header {
                         false if columns => &[recorded_columns],
                         false => &[recorded_row],
                     });
-                    match self.parameters {
-                        Parameters::Shared => {
-                            modules.push(apply_shared);
-                            modules.extend(self.shared_loads());
-                        }
-                        _ => modules.extend([entry_spans, apply]),
-                    }
+                    modules.extend(match shares {
+                        true => &[apply_shared][..],
+                        false => &[entry_spans, apply],
+                    });
+                    modules.extend(self.shared_loads());
                 }
             }
             Kernel::Given => modules.extend([entry, given]),
@@ -273,18 +267,18 @@ impl Header {
         self.kernel.reads_x() || self.kernel == Kernel::Finish || gathers
     }
 
-    /// How lanes share what they load of the weight.
+    /// How lanes share what they load of the weight, if they do.
     fn shared_loads(&self) -> Vec<Module> {
         use Module::*;
-        let quarter = self.sharers == 4;
-        let mut modules = vec![shared_load, if quarter { quarters } else { eighths }];
+        let (spread, parts) = match self.parameters {
+            Parameters::Scalar | Parameters::Unit => return Vec::new(),
+            Parameters::Eighths => (eighths, [eighth_f32, eighth_pairs]),
+            Parameters::Quarters => (quarters, [quarter_f32, quarter_pairs]),
+        };
+        let mut modules = vec![shared_load, spread];
+        // Loose units are loaded as elements, or as pairs of their own binding.
         if self.unit == Unit::Mat4 {
-            modules.push(match (quarter, self.pairs) {
-                (true, false) => quarter_f32,
-                (true, true) => quarter_pairs,
-                (false, false) => eighth_f32,
-                (false, true) => eighth_pairs,
-            });
+            modules.push(parts[usize::from(self.pairs)]);
         }
         modules
     }
@@ -331,7 +325,7 @@ impl Header {
         match self.parameters {
             _ if !self.weight => Module::weight_none,
             Parameters::Scalar => Module::weight_scalar,
-            Parameters::Unit | Parameters::Shared => Module::weight_unit,
+            _ => Module::weight_unit,
         }
     }
 
@@ -340,7 +334,7 @@ impl Header {
         match self.parameters {
             _ if !self.bias => Module::bias_none,
             Parameters::Scalar => Module::bias_scalar,
-            Parameters::Unit | Parameters::Shared => Module::bias_unit,
+            _ => Module::bias_unit,
         }
     }
 

@@ -9,14 +9,15 @@ mod memory;
 mod modules;
 mod params;
 mod slots;
+mod unit;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::spec::{DType, EpsRule};
-use modules::Module;
 pub use params::{ParamDigit, Params};
 pub use slots::{Binding, Slot, Slots};
+pub use unit::Unit;
 
 /// The entry point of every kernel.
 pub const ENTRY_POINT: &str = "main";
@@ -156,83 +157,6 @@ impl Kernel {
     }
 }
 
-/// What one load or store moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unit {
-    /// One element.
-    Scalar,
-    /// Four neighbouring elements of a segment.
-    Vec4,
-    /// Sixteen neighbouring elements of a segment.
-    Mat4,
-    /// Sixteen neighbouring elements of a segment that begin at any element. Elements that are left at the end of a run
-    /// are moved one by one.
-    Loose,
-    /// One element of each of four neighbouring segments.
-    Columns,
-}
-
-impl Unit {
-    /// Elements of a unit.
-    pub fn width(self) -> u32 {
-        match self {
-            Self::Scalar => 1,
-            Self::Vec4 | Self::Columns => 4,
-            Self::Mat4 | Self::Loose => 16,
-        }
-    }
-
-    /// Elements that an index steps over: those of a unit, or one where units begin at any element.
-    pub fn index_width(self) -> u32 {
-        if self == Self::Loose { 1 } else { self.width() }
-    }
-
-    /// Neighbouring segments that a unit spans.
-    pub fn segments(self) -> u32 {
-        if self == Self::Columns { 4 } else { 1 }
-    }
-
-    /// Elements of one segment in a unit.
-    pub fn per_segment(self) -> u32 {
-        self.width() / self.segments()
-    }
-
-    /// Units of a chunk: at most 256 elements (and a tail), and fewer where few accumulators share them.
-    pub fn chunk(self) -> u32 {
-        match self {
-            Self::Scalar | Self::Columns => 128,
-            Self::Vec4 => 64,
-            Self::Mat4 | Self::Loose => 16,
-        }
-    }
-
-    /// Units whose mean is the first pivot of a segment.
-    fn pivot(self) -> u32 {
-        match self {
-            Self::Scalar | Self::Columns => 8,
-            Self::Vec4 => 2,
-            Self::Mat4 | Self::Loose => 1,
-        }
-    }
-
-    /// Units that a loop moves at once: several where one is little beside the loop itself.
-    fn unroll(self) -> u32 {
-        match self {
-            Self::Scalar | Self::Vec4 | Self::Columns => 4,
-            Self::Mat4 | Self::Loose => 1,
-        }
-    }
-
-    fn modules(self) -> &'static [Module] {
-        match self {
-            Self::Scalar => &[Module::unit_f32, Module::unit_elementwise],
-            Self::Vec4 => &[Module::unit_vec4, Module::unit_of_row, Module::unit_elementwise],
-            Self::Mat4 | Self::Loose => &[Module::unit_mat4, Module::unit_of_row],
-            Self::Columns => &[Module::unit_columns, Module::unit_elementwise],
-        }
-    }
-}
-
 /// How weight and bias are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Parameters {
@@ -240,8 +164,21 @@ pub enum Parameters {
     Scalar,
     /// A value for each element of a unit.
     Unit,
-    /// A value for each element of a unit, the same ones for all lanes of a subgroup, which share the loads.
-    Shared,
+    /// A value for each element of a unit of sixteen, the same ones for all eight lanes of a subgroup, which load an eighth each.
+    Eighths,
+    /// The same for the four lanes of a subgroup, which load a quarter each.
+    Quarters,
+}
+
+impl Parameters {
+    /// Lanes that share loads of weight and bias, if they do.
+    pub fn sharers(self) -> Option<u32> {
+        match self {
+            Self::Scalar | Self::Unit => None,
+            Self::Eighths => Some(8),
+            Self::Quarters => Some(4),
+        }
+    }
 }
 
 /// How the invocations of a resident segment reduce.
@@ -334,8 +271,6 @@ pub struct Header {
     pub bias: bool,
     /// How weight and bias are read.
     pub parameters: Parameters,
-    /// Lanes that share loads of weight and bias.
-    pub sharers: u32,
     /// Segments are one run of at most a chunk, which loops need not be nested for.
     pub one_chunk: bool,
     /// Storage type of x and y; the choice of the storage module.
@@ -437,7 +372,6 @@ impl Header {
             weight: false,
             bias: false,
             parameters: Parameters::Scalar,
-            sharers: 8,
             one_chunk: false,
             dtype: DType::F32,
             pairs: false,
@@ -567,7 +501,7 @@ impl Header {
     pub fn uses_subgroups(&self) -> bool {
         let resident = matches!(self.kernel, Kernel::Resident | Kernel::GradientResident);
         let reduces = resident && self.reduction != Reduction::Tree;
-        reduces || self.parameters == Parameters::Shared
+        reduces || self.parameters.sharers().is_some()
     }
 
     /// The whole shader, as wgpu takes it on this target.
@@ -609,7 +543,7 @@ impl Header {
             ("UNITS", self.units),
             ("TAIL_SHARE", self.tail_share),
             ("ROWS", self.rows),
-            ("SHARERS", self.sharers),
+            ("SHARERS", self.parameters.sharers().unwrap_or(1)),
             ("PERIOD", self.period),
             ("CHUNK", self.unit.chunk()),
             ("PIVOT", self.unit.pivot()),
@@ -659,7 +593,7 @@ impl Header {
                 _ if self.unit == Unit::Loose => "f32",
                 Parameters::Scalar => "f32",
                 Parameters::Unit => "Stored",
-                Parameters::Shared => "Part",
+                Parameters::Eighths | Parameters::Quarters => "Part",
             },
             Slot::RunningMean | Slot::RunningVar | Slot::Dweight | Slot::Dbias => "f32",
             Slot::Records | Slot::Sums | Slot::SumsRead | Slot::Coefficients | Slot::Corrections => "vec4<f32>",

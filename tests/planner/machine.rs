@@ -382,7 +382,7 @@ impl<'a> Machine<'a> {
             let index = match walk.header.parameters {
                 Parameters::Scalar if walk.header.fold > 1 => walk.of_column(index + j, first),
                 Parameters::Scalar => index,
-                Parameters::Unit | Parameters::Shared => walk.element(index, j),
+                Parameters::Unit | Parameters::Eighths | Parameters::Quarters => walk.element(index, j),
             };
             let found = self.memory.read(bound, index);
             assert_eq!(found, Cell::Input(role, element.weight), "{role:?} of {element:?}");

@@ -4,7 +4,7 @@ use std::iter::StepBy;
 use std::ops::Range;
 
 use wgnorm::plan::Step;
-use wgnorm::shader::{Header, Kernel, ParamDigit, Parameters, Params};
+use wgnorm::shader::{Header, Kernel, ParamDigit, Params};
 
 /// Where a segment begins. Indices count units where the shader's do.
 #[derive(Clone, Copy)]
@@ -336,7 +336,7 @@ pub fn shares(step: &Step) -> Vec<Share> {
     for group in 0..step.workgroups as u32 {
         for invocation in 0..workgroup {
             let alone = group * workgroup + invocation;
-            if header.kernel == Kernel::Apply && header.parameters == Parameters::Shared {
+            if header.kernel == Kernel::Apply && header.parameters.sharers().is_some() {
                 let blocks = p.segments.div_ceil(workgroup);
                 let (span, segment) = (group / blocks, group % blocks * workgroup + invocation);
                 if span < p.spans && segment < p.segments {

@@ -1,6 +1,6 @@
 //! Rows that one invocation, part of a workgroup or a workgroup takes whole.
 
-use wgnorm::shader::{Kernel, Parameters, Reduction, Unit};
+use wgnorm::shader::{Kernel, Reduction, Unit};
 use wgnorm::verify::{Arrangement, Case, Norm, Running, Values};
 use wgnorm::{Affine, Context, LayerNorm, Layout, Tuning, Variant};
 
@@ -52,8 +52,8 @@ fn short_rows_and_the_first_longer_ones() {
                 assert_eq!((header.unit, recipe.steps.len()), (unit, 1));
                 let traits = context.traits();
                 let sixteen = matches!(unit, Unit::Mat4 | Unit::Loose);
-                let shares = sixteen && sharers(context).is_some();
-                assert_eq!(header.parameters == Parameters::Shared, shares);
+                let shared = sharers(context).filter(|_| sixteen);
+                assert_eq!(header.parameters.sharers(), shared);
                 assert_eq!(header.pairs, sixteen && traits.wide_integers);
                 assert_eq!(header.y_pairs, unit == Unit::Loose && traits.wide_integers);
                 assert_eq!(

@@ -33,7 +33,7 @@ impl Planner<'_> {
         }
         header.workgroup = self.lane_workgroup(invocations);
         if header.kernel == Kernel::Lane
-            && let Some(period) = self.aligns(&layout, self.sharers().map(|_| tuning.lane_workgroup.0))
+            && let Some(period) = self.aligns(&layout, self.sharing().map(|_| tuning.lane_workgroup.0))
         {
             layout.align(&mut header, period);
             header.runs = true;
@@ -61,26 +61,23 @@ impl Planner<'_> {
         one_dimension && layout.groups.is_multiple_of(segments)
     }
 
-    /// Lanes of a subgroup, if they can share what they load of the weight: eight, an eighth of a unit each, or four.
-    fn sharers(&self) -> Option<u32> {
-        match self.traits.subgroup_size {
-            Some((8, 8)) => Some(8),
-            Some((4, 4)) => Some(4),
-            _ => None,
-        }
+    /// How the lanes of a subgroup can share what they load of the weight, if they can.
+    pub(super) fn sharing(&self) -> Option<Parameters> {
+        [Parameters::Eighths, Parameters::Quarters]
+            .into_iter()
+            .find(|shared| self.traits.subgroup_size == shared.sharers().map(|lanes| (lanes, lanes)))
     }
 
     /// Lanes that walk over equal segments in step share what they load of the weight.
     pub(super) fn share_weights(&self, header: &mut Header, layout: &Layout) {
         let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose);
-        if let Some(sharers) = self.sharers()
-            && header.workgroup.is_multiple_of(sharers)
-            && sixteen
+        let whole_subgroups = |shared: &Parameters| header.workgroup.is_multiple_of(shared.sharers().unwrap_or(1));
+        if sixteen
             && layout.weight_in_unit()
             && layout.same_weights()
+            && let Some(shared) = self.sharing().filter(whole_subgroups)
         {
-            header.parameters = Parameters::Shared;
-            header.sharers = sharers;
+            header.parameters = shared;
         }
     }
 

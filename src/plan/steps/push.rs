@@ -170,8 +170,8 @@ impl Planner<'_> {
                 let even = even(params.weight_offset) && even(params.bias_shift) && strides.all(even);
                 header.pairs = wide && header.sixteens || alone(Slot::X);
                 header.y_pairs = wide && header.kernel.writes_y() && !header.output_in_x;
-                let eighths = header.parameters == Parameters::Shared && header.sharers == 8;
-                header.weight_pairs = eighths && even && alone(Slot::Weight) && alone(Slot::Bias);
+                header.weight_pairs =
+                    header.parameters == Parameters::Eighths && even && alone(Slot::Weight) && alone(Slot::Bias);
                 // Units begin where x allows.
                 header.weight_pairs &= !(header.sixteens && header.odd);
                 let most = self.traits.storage_buffers as usize;

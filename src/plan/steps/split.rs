@@ -133,7 +133,7 @@ impl Planner<'_> {
     /// the same one of neighbouring segments.
     fn shares_weights(&self, layout: &Layout) -> bool {
         let sixteen = matches!(layout.unit, Unit::Mat4 | Unit::Loose) && layout.weight_in_unit();
-        let eight_lanes = self.traits.subgroup_size == Some((8, 8));
+        let eight_lanes = self.sharing() == Some(Parameters::Eighths);
         let workgroups = self.tuning.lane_workgroup.0 >= 8;
         sixteen && eight_lanes && workgroups && layout.same_weights() && layout.groups.is_multiple_of(8)
     }
@@ -452,7 +452,7 @@ impl Planner<'_> {
         let spread = self.spread_writes(&layout, false, 1);
         let (mut header, params, _) = self.spread_step(part, Kernel::Apply, &layout, spread);
         // A workgroup takes a span of as many segments as it has invocations.
-        header.parameters = Parameters::Shared;
+        header.parameters = Parameters::Eighths;
         header.workgroup = 1 << layout.groups.trailing_zeros().min(header.workgroup.ilog2());
         let workgroups = u64::from(layout.groups / header.workgroup) * u64::from(spread.spans);
         self.push_apply(part, &settled, (header, params, workgroups))
